@@ -1,0 +1,1 @@
+"""Trueup keeps what runs true to what Git says."""
