@@ -1,0 +1,231 @@
+"""What a plug-in promises, and what the engine needs of a memory. The engine and its plug-ins meet here and nowhere else.
+
+A *kind* is what an entry point names (``trueup.renderers``, ``trueup.runtimes``): it checks and needs no target. ``RuntimeKind.open``
+gives a *runtime* that speaks of one target.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+from pydantic import BaseModel
+
+from trueup.model.application import Application, Policy, Target
+from trueup.model.health import Health
+from trueup.model.manifest import Key, Manifest
+from trueup.model.plan import Action, Change, Plan
+from trueup.model.run import Outcome
+from trueup.model.secret import Secret
+
+
+class Tree(Protocol):
+    """The files of one revision, or of a clone as they lie on disk. Paths are POSIX, from the repository's root; ``""`` is the root.
+
+    Every method raises DeclarationError for a link that leaves the tree.
+    """
+
+    def kind(self, path: str) -> str | None:
+        """``file``, ``folder``, ``submodule``, or None when nothing is there. Links are followed."""
+
+    def object_id(self, path: str) -> str | None:
+        """The Git object id of a file, or of a folder with all that is below it; None when nothing is there."""
+
+    def mode(self, path: str) -> int:
+        """The Git mode: 0o100644, 0o100755, 0o40000; 0 when nothing is there."""
+
+    def size(self, path: str) -> int:
+        """The size of a file in bytes, without reading it where that can be had."""
+
+    def names(self, path: str) -> list[str]:
+        """The sorted names in a folder; empty when it is none."""
+
+    def listing_id(self, path: str) -> str | None:
+        """A digest of the names and kinds in a folder, not of their content; None when it is no folder."""
+
+    def read(self, path: str, limit: int | None = None) -> bytes:
+        """A file's content. Raises DeclarationError: not there, larger than ``limit`` bytes, a submodule, an LFS pointer."""
+
+    def walk(self, path: str) -> list[str]:
+        """All files below a folder, sorted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Everything that a render depends on.
+
+    ``files``: path -> object id. ``folders``: path -> id of its listing. ``absent``: paths looked for in vain.
+    ``whole``: folders that are taken along with all that is below them -> object id.
+    """
+
+    files: Mapping[str, str] = field(default_factory=dict)
+    folders: Mapping[str, str] = field(default_factory=dict)
+    absent: frozenset[str] = frozenset()
+    whole: Mapping[str, str] = field(default_factory=dict)
+
+
+class RendererKind(Protocol):
+    """Family 1: files of an application -> manifests."""
+
+    name: str
+    version: str
+    Options: type[BaseModel]
+    """The options beside ``with`` in an application's ``render``."""
+
+    def claims(self, names: Sequence[str], runtime: str) -> bool:
+        """Whether a folder with these file names, for a target of this runtime, is this renderer's when nothing is declared."""
+
+    def inputs(self, application: Application, tree: Tree) -> Inputs:
+        """Which files, listings and absent paths a render of this application will look at. Raises DeclarationError."""
+
+    def render(self, application: Application, tree: Tree) -> list[Manifest]:
+        """The manifests, without ``sources``. ``tree`` holds the declared inputs and nothing else. Same inputs, same manifests.
+
+        Raises DeclarationError with every fault found.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """What is wrong in a manifest: the field's path in steps, the message, and what to do next."""
+
+    path: tuple[str | int, ...]
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What Git says of one application at one revision, for one target.
+
+    ``removed``: its declaration is gone (or names another target), and ``manifests`` is empty. ``application`` then is as it was last declared.
+    ``tree`` reads the content of the manifests' sources. ``revision`` is the application's revision, ``run`` the run's id.
+    """
+
+    application: Application
+    revision: str
+    manifests: tuple[Manifest, ...]
+    tree: Tree
+    removed: bool = False
+    run: str = ""
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """An application at a target: repository identity and name."""
+
+    repository: str
+    application: str
+
+    def __str__(self) -> str:
+        return f"{self.application} of {self.repository}"
+
+
+class Owned(msgspec.Struct, frozen=True):
+    """What carries our mark at a target for one application: the revision last written, its objects, and the last declaration's policy."""
+
+    owner: Owner
+    revision: str
+    keys: tuple[Key, ...]
+    policy: Policy
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """An object of an application moved at the target. ``manager`` says who did it, when the target can tell."""
+
+    owner: Owner
+    key: Key
+    manager: str = ""
+
+
+class Lost(msgspec.Struct, frozen=True):
+    """The watch missed something: look at everything of this target once."""
+
+    reason: str
+
+
+class Live(msgspec.Struct, frozen=True):
+    """An object as it is at the target: its fields in the shape of a manifest (secrets masked), when and by whom it was last written."""
+
+    body: dict[str, object]
+    revision: str = ""
+    changed_by: tuple["Touch", ...] = ()
+
+
+class Touch(msgspec.Struct, frozen=True):
+    """A change at the target that did not come from Trueup: who, when (RFC 3339), and which fields."""
+
+    manager: str
+    at: str
+    changes: tuple[Change, ...] = ()
+
+
+class Runtime(Protocol):
+    """Family 2: a place where applications run, opened for ONE target. Everything here speaks of that target."""
+
+    async def owned(self) -> list[Owned]:
+        """What carries our mark, by repository and application. Raises Unreachable."""
+
+    async def plan(self, desired: Desired) -> Plan:
+        """Say what would change; change nothing. Keys of the actions are complete (default namespace, scope).
+
+        What is there and belongs to nobody, or to another application, becomes an action of verb ``adopt`` with ``foreign`` and ``owner`` set.
+        Objects owned by the application and no longer desired become ``delete``, after all else (with ``policy.prune`` false: verb ``update``
+        with reason ``leaves Git, stays``, which takes our mark off). Raises Unreachable; Refused with every refusal.
+        """
+
+    def apply(self, desired: Desired, actions: Sequence[Action]) -> AsyncIterator[Outcome]:
+        """Carry out a batch of actions that do not depend on each other, and tell each outcome as it comes. Doing it twice is doing it once.
+
+        Looks again before each write: an object whose digest is not ``Action.seen`` gives a failed outcome with ``outdated`` set. What was
+        refused is a failed outcome with the reason. With no actions it only brings ownership records up to date. Raises Unreachable.
+        """
+
+    async def health(self, desired: Desired, versions: Mapping[Key, str]) -> dict[Key, Health]:
+        """The health of these objects, of that very version where one is given (empty: whatever is there); an object that another version
+        replaced is never healthy. Looks, and never waits. Raises Unreachable."""
+
+    def watch(self) -> AsyncIterator[Moved | Lost] | None:
+        """What moves at the target, for as long as it is read. None when this target cannot tell: then the loop looks at intervals."""
+
+    async def live(self, owner: Owner, key: Key) -> Live | None:
+        """An object as a person wants to see it; None when it is not there."""
+
+    def logs(self, owner: Owner, key: Key, follow: bool) -> AsyncIterator[str]:
+        """The log lines of an object, oldest first; with ``follow`` they go on until the caller stops. Raises Refused when it keeps no log."""
+
+    async def close(self) -> None:
+        """Let go of connections and watches. What runs goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the operator gives to a runtime: a folder of its own below the state, the limits that bind targets, and a way to named secrets.
+
+    ``secret`` raises SettingsError for a name that is not set. ``allowed`` holds the operator's settings for this runtime (TOML, plain data).
+    """
+
+    folder: Path
+    secret: Callable[[str], Secret]
+    allowed: Mapping[str, object] = field(default_factory=dict)
+
+
+class RuntimeKind(Protocol):
+    """What knows one kind of target, before one is opened."""
+
+    name: str
+    Specification: type[BaseModel]
+    """What may stand in a Target's ``spec`` beside ``runtime``."""
+
+    def check(self, manifest: Manifest) -> list[Objection]:
+        """What is wrong in a manifest as far as it can be told without any target."""
+
+    def references(self, manifest: Manifest) -> list[str]:
+        """Files and folders of the repository that the object takes along, as the manifest writes them (relative to the application's folder,
+        ``/x`` from the root). Pure."""
+
+    def permitted(self, target: Target, place: Place) -> None:
+        """Raises SettingsError when the target names what the operator does not allow. Touches nothing."""
+
+    async def open(self, target: Target, place: Place) -> Runtime:
+        """Open the target. Raises Unreachable or SettingsError."""
