@@ -1,10 +1,46 @@
 # `make` lists the targets; each says in one line what it does.
 .DEFAULT_GOAL := list
-.PHONY: list setup
+.PHONY: list setup demo run check test test-pythons bench docs format lock
+
 PYTHON := .venv/bin/python
+# The demo, the bench and the house itself are read as strictly as the package.
+SOURCES := $(wildcard src tests scripts bench)
 
 list: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
 
 setup: ## make .venv with everything installed (quick when nothing changed)
 	@scripts/setup.sh
+
+demo: setup ## show a commit becoming a running service, then healing, holding and rolling back
+	$(PYTHON) scripts/demo.py
+
+run: setup ## set up the same as the demo and stay, to be played with
+	$(PYTHON) scripts/demo.py --stay
+
+check: setup ## lint, format, types, layers and sizes
+	.venv/bin/ruff check $(SOURCES)
+	.venv/bin/ruff format --check $(SOURCES)
+	$(PYTHON) -m mypy $(SOURCES)
+	.venv/bin/lint-imports --no-logo --cache-dir .cache/imports
+	$(PYTHON) scripts/sizes.py
+
+test: setup ## run all tests, then the unit and contract tests on every other Python found here
+	$(PYTHON) -m pytest --numprocesses=2 --dist=worksteal tests
+	@scripts/test_pythons.sh
+
+test-pythons: setup ## run the unit and contract tests on every other Python found here
+	@scripts/test_pythons.sh
+
+bench: setup ## measure what must be reached
+	$(PYTHON) bench/walk.py
+
+docs: setup ## build the documentation into site/
+	.venv/bin/zensical build --clean --strict
+
+format: setup ## put the sources in order
+	.venv/bin/ruff check --fix $(SOURCES)
+	.venv/bin/ruff format $(SOURCES)
+
+lock: setup ## write requirements/*.txt from pyproject.toml
+	@scripts/lock.sh

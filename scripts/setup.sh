@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes a virtual environment with exactly the versions and hashes of requirements/development.txt and the project itself, editable.
-# Usage: scripts/setup.sh [FOLDER [PYTHON]]     (.venv, and the newest python from 3.11 on)
+# Usage: scripts/setup.sh [FOLDER [PYTHON]]     (.venv, and the first Python from 3.11 on that is found)
 # Does nothing when the folder is up to date. On Debian as root it installs what is missing; elsewhere it says what to install.
 set -euo pipefail
 cd "$(dirname "$0")/.."
