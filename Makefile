@@ -22,7 +22,7 @@ check: setup ## lint, format, types, layers and sizes
 	.venv/bin/ruff check $(SOURCES)
 	.venv/bin/ruff format --check $(SOURCES)
 	$(PYTHON) -m mypy $(SOURCES)
-	.venv/bin/lint-imports --no-logo --cache-dir .cache/imports
+	.venv/bin/lint-imports --no-logo --cache-dir build/imports
 	$(PYTHON) scripts/sizes.py
 
 test: setup ## run all tests, then the unit and contract tests on every other Python found here

@@ -1,6 +1,6 @@
 """requirements/runtime.txt -> proof that each requirement has a wheel for a Python that this machine lacks.
 
-Asks the registry once for each Python and processor, and remembers the answer in `.cache/wheels/` under the digest of the file.
+Asks the registry once for each Python and processor, and remembers the answer in `build/wheels/` under the digest of the file.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ def question(processor: str) -> list[str]:
     platforms = [f"--platform={name}_{processor}" for name in MANYLINUX]
     return [
         *(sys.executable, "-m", "pip", "install", "--dry-run", "--quiet", "--no-input", "--disable-pip-version-check"),
-        *("--only-binary=:all:", "--no-deps", "--ignore-installed", "--target", str(ROOT / ".cache" / "wheels" / "none")),
+        *("--only-binary=:all:", "--no-deps", "--ignore-installed", "--target", str(ROOT / "build" / "wheels" / "none")),
         *(f"--python-version={PYTHON}", "--implementation=cp", *platforms, "--requirement", str(REQUIREMENTS)),
     ]
 
@@ -28,7 +28,7 @@ def question(processor: str) -> list[str]:
 def missing(processor: str) -> str:
     """What the registry lacks for that processor, in pip's words; empty when it lacks nothing."""
     digest = hashlib.sha256(" ".join([PYTHON, processor, *MANYLINUX]).encode() + REQUIREMENTS.read_bytes()).hexdigest()
-    proof = ROOT / ".cache" / "wheels" / digest
+    proof = ROOT / "build" / "wheels" / digest
     if proof.exists():
         return ""
     answer = subprocess.run(question(processor), capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
