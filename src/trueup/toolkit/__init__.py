@@ -1,0 +1,1 @@
+"""The tools: they know the world, and none of our nouns."""
