@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from trueup.model.application import Application, Policy, Target
 from trueup.model.health import Health
-from trueup.model.manifest import Key, Manifest
+from trueup.model.manifest import Body, Key, Manifest
 from trueup.model.plan import Action, Change, Plan
 from trueup.model.run import Outcome
 from trueup.model.secret import Secret
@@ -224,8 +224,19 @@ class RuntimeKind(Protocol):
         """Files and folders of the repository that the object takes along, as the manifest writes them (relative to the application's folder,
         ``/x`` from the root). Pure."""
 
+    def secrets(self, body: Body) -> list[tuple[str, ...]]:
+        """The fields of an object that hold secrets, each as a path of keys. Pure; the engine masks them as soon as a render is done."""
+
     def permitted(self, target: Target, place: Place) -> None:
         """Raises SettingsError when the target names what the operator does not allow. Touches nothing."""
 
     async def open(self, target: Target, place: Place) -> Runtime:
         """Open the target. Raises Unreachable or SettingsError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """Every renderer and runtime that was found, by name."""
+
+    renderers: Mapping[str, RendererKind]
+    runtimes: Mapping[str, RuntimeKind]
