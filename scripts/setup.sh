@@ -30,7 +30,7 @@ install_packages() {
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
         echo "installing $*" >&2
         apt-get update -qq </dev/null >&2
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" </dev/null >&2
+        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Dpkg::Use-Pty=0 --no-install-recommends "$@" </dev/null >&2
     else
         fail "$* is missing" "install it with your system's package manager (Debian: apt-get install $*), then run this again"
     fi
