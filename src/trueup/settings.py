@@ -252,10 +252,12 @@ def variables() -> list[str]:
 
 def _paths(model: type[BaseModel]) -> Iterable[tuple[str, ...]]:
     for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from ((name, *below) for below in _paths(field.annotation))
-        else:
-            yield (name,)
+        table = _table(field.annotation)
+        yield from ((name, *below) for below in _paths(table)) if table else [(name,)]
+
+
+def _table(annotation: object) -> type[BaseModel] | None:
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 
 
 def _variable(path: tuple[str, ...]) -> str:
@@ -374,8 +376,7 @@ def _suggestion(path: tuple[int | str, ...]) -> str:
     model: type[BaseModel] = {"repositories": RepositorySettings, "secrets": SecretSource}.get(str(path[0]), Settings)
     for step in path[:-1]:
         field = model.model_fields.get(str(step))
-        if field and isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            model = field.annotation
+        model = (_table(field.annotation) if field else None) or model
     names = list(model.model_fields)
     close = difflib.get_close_matches(str(path[-1]), names, 1)
     return f"did you mean `{close[0]}`?" if close else f"known are {', '.join(names)}"
