@@ -373,7 +373,8 @@ def _line_of(text: str, path: tuple[int | str, ...]) -> int:
 
 
 def _suggestion(path: tuple[int | str, ...]) -> str:
-    model: type[BaseModel] = {"repositories": RepositorySettings, "secrets": SecretSource}.get(str(path[0]), Settings)
+    within: dict[str, type[BaseModel]] = {"repositories": RepositorySettings, "secrets": SecretSource}
+    model = within.get(str(path[0]), Settings) if len(path) > 1 else Settings
     for step in path[:-1]:
         field = model.model_fields.get(str(step))
         model = (_table(field.annotation) if field else None) or model
