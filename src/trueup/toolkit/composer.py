@@ -21,7 +21,7 @@ from yaml.events import (
 
 from trueup.model.errors import DeclarationError, Fault
 from trueup.toolkit.scalars import MERGE, TAGS, Scalar, json_number, key_of, meaning, scalar_of
-from trueup.toolkit.syntax import syntax_fault, template_hint
+from trueup.toolkit.syntax import TOO_DEEP, syntax_fault, template_hint
 
 DEEPEST: Final = 100
 """Mappings and lists inside each other; the deepest known CustomResourceDefinitions have about forty."""
@@ -100,7 +100,7 @@ class _Composer:
             value = self._alias(event, depth)
             return self._number(event, value) if isinstance(value, float) else value
         if depth >= DEEPEST:
-            self._stop(event, "the nesting is too deep", f"at most {DEEPEST} mappings and lists may lie inside each other")
+            self._stop(event, *TOO_DEEP)
         if event.anchor:
             self.anchors[event.anchor] = _OPEN
         value = self._mapping(event, depth + 1) if isinstance(event, MappingStartEvent) else self._sequence(event, depth + 1)
@@ -207,7 +207,7 @@ class _Composer:
         if self.aliased > MOST_ALIASED:
             self._stop(event, "the aliases expand to too much", f"at most {MOST_ALIASED} values may come from the aliases of a file")
         if isinstance(value, dict | list) and depth >= DEEPEST:
-            self._stop(event, "the nesting is too deep", f"at most {DEEPEST} mappings and lists may lie inside each other")
+            self._stop(event, *TOO_DEEP)
         if isinstance(value, dict):
             self.aliased += sum(map(len, value)) // 64
             return {key: self._copy(item, event, depth + 1) for key, item in value.items()}

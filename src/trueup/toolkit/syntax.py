@@ -8,6 +8,8 @@ from yaml.reader import ReaderError
 
 from trueup.model.errors import Fault
 
+TOO_DEEP: Final = ("the nesting is too deep", "put fewer mappings and lists inside each other")
+
 _CONFLICT: Final = re.compile(r"^(<<<<<<<|>>>>>>>) ", re.MULTILINE)
 _TEMPLATE_HINT: Final = "it looks like a template: render it with the tool that it belongs to, or quote the value"
 _CONTEXTS: Final = ("while scanning a simple key", "while scanning a quoted scalar")
@@ -47,6 +49,8 @@ def syntax_fault(error: YAMLError, text: str, file: str) -> Fault:
     late = error.context in _CONTEXTS and error.context_mark and "escape" not in error.problem
     mark = error.context_mark if late else error.problem_mark
     problem = error.problem
+    if "maximum nesting" in problem:
+        return Fault(file, mark.line + 1, mark.column + 1, *TOO_DEEP)
     if _character(text, mark.line, mark.column) == "\t":
         problem = "found a tab character that violates indentation"
     return Fault(file, mark.line + 1, mark.column + 1, f"the YAML is broken: {problem}", _hint(problem, text, mark.line + 1))
