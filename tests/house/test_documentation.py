@@ -17,6 +17,7 @@ from pydantic import BaseModel
 
 from trueup.model import answer, errors, plan, run
 from trueup.model.application import ApplicationDocument, TargetDocument
+from trueup.settings import Identity, Limits, Log, RepositorySettings, Retention, SecretSource, Settings, load
 
 DOCUMENTS = {"Application": ApplicationDocument, "Target": TargetDocument}
 
@@ -64,6 +65,22 @@ def test_every_field_of_a_declaration_is_documented(root: Path) -> None:
     text = (root / "docs" / "reference" / "declarations.md").read_text(encoding="utf-8")
     for name in {*fields(ApplicationDocument), *fields(TargetDocument)} - {"apiVersion", "kind", "spec"}:
         assert re.search(rf"\b{name}\b", text), name
+
+
+def test_every_setting_is_documented(root: Path) -> None:
+    text = (root / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
+    for model in (Settings, RepositorySettings, SecretSource, Limits, Identity, Retention, Log):
+        for name in model.model_fields:
+            assert re.search(rf"`(\w+\.)?{name}`|^## .*\b{name}\b", text, re.MULTILINE), f"{model.__name__}: {name}"
+
+
+def test_the_settings_in_the_pages_are_right(root: Path, tmp_path: Path) -> None:
+    [block] = re.findall(
+        r"^```toml\n(.*?)^```", (root / "docs" / "reference" / "settings.md").read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+    file = tmp_path / "trueup.toml"
+    file.write_text(block, encoding="utf-8")
+    assert load(file, {}, {}).repositories[0].url.endswith("shop.git")
 
 
 @pytest.mark.parametrize("noun", [plan.Plan, run.Run, run.Status, answer.Why])

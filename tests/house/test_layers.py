@@ -37,7 +37,7 @@ def test_the_layers_are_kept(root: Path) -> None:
         ("engine/reconcile.py", "import trueup.runtimes.memory"),
         ("engine/reconcile.py", "import trueup.engine.loop"),
         ("engine/plan.py", "import trueup.engine.render"),
-        ("runtimes/memory.py", "import trueup.runtimes.host"),
+        ("runtimes/memory/__init__.py", "import trueup.runtimes.host"),
         ("assembly.py", "import trueup.cli"),
     ],
 )
