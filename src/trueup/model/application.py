@@ -170,7 +170,8 @@ class Application(msgspec.Struct, frozen=True):
 
     @property
     def folder(self) -> str:
-        """The folder of its manifests, from the repository's root; empty for the root itself. May start with ``..``: the engine refuses that."""
+        """The folder of its manifests, from the repository's root; empty for the root itself.
+        May start with ``..``: the engine refuses that."""
         path = self.spec.path
         joined = posixpath.normpath(path.lstrip("/") or "." if path.startswith("/") else posixpath.join(posixpath.dirname(self.file), path))
         return "" if joined == "." else joined

@@ -99,7 +99,8 @@ class Objection:
 class Desired:
     """What Git says of one application at one revision, for one target.
 
-    ``removed``: its declaration is gone (or names another target), and ``manifests`` is empty. ``application`` then is as it was last declared.
+    ``removed``: its declaration is gone (or names another target), and ``manifests`` is empty.
+    ``application`` then is as it was last declared.
     ``tree`` reads the content of the manifests' sources. ``revision`` is the application's revision, ``run`` the run's id.
     """
 
@@ -169,13 +170,14 @@ class Runtime(Protocol):
     async def plan(self, desired: Desired) -> Plan:
         """Say what would change; change nothing. Keys of the actions are complete (default namespace, scope).
 
-        What is there and belongs to nobody, or to another application, becomes an action of verb ``adopt`` with ``foreign`` and ``owner`` set.
-        Objects owned by the application and no longer desired become ``delete``, after all else (with ``policy.prune`` false: verb ``update``
-        with reason ``leaves Git, stays``, which takes our mark off). Raises Unreachable; Refused with every refusal.
+        What is there and belongs to nobody, or to another application, becomes an action of verb ``adopt`` with ``foreign`` and
+        ``owner`` set. Objects owned by the application and no longer desired become ``delete``, after all else (with ``policy.prune``
+        false: verb ``update`` with reason ``leaves Git, stays``, which takes our mark off). Raises Unreachable; Refused with every refusal.
         """
 
     def apply(self, desired: Desired, actions: Sequence[Action]) -> AsyncIterator[Outcome]:
-        """Carry out a batch of actions that do not depend on each other, and tell each outcome as it comes. Doing it twice is doing it once.
+        """Carry out a batch of actions that do not depend on each other, and tell each outcome as it comes.
+        Doing it twice is doing it once.
 
         Looks again before each write: an object whose digest is not ``Action.seen`` gives a failed outcome with ``outdated`` set. What was
         refused is a failed outcome with the reason. With no actions it only brings ownership records up to date. Raises Unreachable.
@@ -192,7 +194,8 @@ class Runtime(Protocol):
         """An object as a person wants to see it; None when it is not there."""
 
     def logs(self, owner: Owner, key: Key, follow: bool) -> AsyncIterator[str]:
-        """The log lines of an object, oldest first; with ``follow`` they go on until the caller stops. Raises Refused when it keeps no log."""
+        """The log lines of an object, oldest first; with ``follow`` they go on until the caller stops.
+        Raises Refused when it keeps no log."""
 
     async def close(self) -> None:
         """Let go of connections and watches. What runs goes on."""
@@ -202,7 +205,8 @@ class Runtime(Protocol):
 class Place:
     """What the operator gives to a runtime: a folder of its own below the state, the limits that bind targets, and a way to named secrets.
 
-    ``secret`` raises SettingsError for a name that is not set. ``allowed`` holds the operator's settings for this runtime (TOML, plain data).
+    ``secret`` raises SettingsError for a name that is not set. ``allowed`` holds the operator's settings for this runtime (TOML,
+    plain data).
     """
 
     folder: Path
@@ -221,8 +225,8 @@ class RuntimeKind(Protocol):
         """What is wrong in a manifest as far as it can be told without any target."""
 
     def references(self, manifest: Manifest) -> list[str]:
-        """Files and folders of the repository that the object takes along, as the manifest writes them (relative to the application's folder,
-        ``/x`` from the root). Pure."""
+        """Files and folders of the repository that the object takes along, as the manifest writes them (relative to the
+        application's folder, ``/x`` from the root). Pure."""
 
     def secrets(self, body: Body) -> list[tuple[str, ...]]:
         """The fields of an object that hold secrets, each as a path of keys. Pure; the engine masks them as soon as a render is done."""

@@ -76,7 +76,8 @@ class Queue(Protocol):
         """Give back all rows of this owner, due at once (a graceful stop). How many there were."""
 
     def free_dead(self, alive: Lease) -> int:
-        """Give back the rows of owners that are provably dead: of this host with another boot id, or whose process is gone or is another one."""
+        """Give back the rows of owners that are provably dead: of this host with another boot id, or whose process is gone or is
+        another one."""
 
     def next_due(self, kind: str = "application") -> float | None:
         """When the next free row is due; None when there is none."""
@@ -238,7 +239,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Drifted(msgspec.Struct, frozen=True, kw_only=True):
-    """An object that differs from what was last applied, though Git did not change. ``since`` is RFC 3339; ``by`` is who, when it is known."""
+    """An object that differs from what was last applied, though Git did not change. ``since`` is RFC 3339;
+    ``by`` is who, when it is known."""
 
     key: Key
     changes: tuple[Change, ...] = ()
@@ -249,8 +251,8 @@ class Drifted(msgspec.Struct, frozen=True, kw_only=True):
 class Waiting(msgspec.Struct, frozen=True, kw_only=True):
     """A hold that a person made or can lift. Empty ``target``: at every target; empty ``application``: the whole repository.
 
-    ``kind``: paused, approval, bad revision, rewound, unsigned, removal. ``digest`` is what an approval is for; ``revision`` the bad one and
-    ``good`` the one that stays meanwhile; ``commit`` the revert commit, when one was pushed.
+    ``kind``: paused, approval, bad revision, rewound, unsigned, removal. ``digest`` is what an approval is for;
+    ``revision`` the bad one and ``good`` the one that stays meanwhile; ``commit`` the revert commit, when one was pushed.
     """
 
     repository: str

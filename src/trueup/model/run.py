@@ -62,7 +62,8 @@ class Outcome(msgspec.Struct, frozen=True, rename="camel"):
 class Run(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """One walk of one application at one revision: plan, outcomes, health, times, who and why.
 
-    ``of`` is the run that this one answers (the bad run of a rollback, the run that a retry repeats). ``actor`` is the person or ``trueup``.
+    ``of`` is the run that this one answers (the bad run of a rollback, the run that a retry repeats).
+    ``actor`` is the person or ``trueup``.
     """
 
     api_version: str = "trueup.dev/v1"
