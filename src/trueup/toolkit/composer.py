@@ -1,11 +1,12 @@
 """The YAML parser's events become plain data, and every fault of the text a Fault with its place."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from yaml import YAMLError
-from yaml._yaml import CParser
+from yaml._yaml import CParser, Mark
 from yaml.events import (
     AliasEvent,
     DocumentStartEvent,
@@ -64,14 +65,20 @@ def is_merge(event: Event) -> bool:
     return isinstance(event, ScalarEvent) and event.value == "<<" and (event.implicit[0] or event.tag == MERGE)
 
 
+def mark_of(event: Event) -> Mark:
+    """Where an event begins, counted from 0; the parser in C marks every one."""
+    assert isinstance(event.start_mark, Mark)
+    return event.start_mark
+
+
 class _Composer:
     """Walks the events once. It goes on after a fault that leaves the structure clear, so that all of them are told together."""
 
     def __init__(self, text: str, file: str) -> None:
         self.text = text
         self.file = file
-        self.take = CParser(text.encode()).get_event
-        self.anchors: dict[str, object] = {}
+        self.take: Callable[[], Any] = CParser(text.encode()).get_event
+        self.anchors: dict[str | None, object] = {}
         self.aliased = 0
         self.faults: list[Fault] = []
 
@@ -90,54 +97,50 @@ class _Composer:
 
     def _part(self, event: DocumentStartEvent) -> Part:
         self.anchors.clear()
-        mark, root = event.start_mark, self.take()
-        return Part(mark.index - mark.column, mark.line + 1, root.start_mark.line + 1, self._node(root, 0))
+        mark, root = mark_of(event), self.take()
+        return Part(mark.index - mark.column, mark.line + 1, mark_of(root).line + 1, self._node(root, 0))
 
     def _node(self, event: NodeEvent, depth: int) -> object:
         if isinstance(event, ScalarEvent):
             return self._scalar(event)
         if isinstance(event, AliasEvent):
-            value = self._alias(event, depth)
-            return self._number(event, value) if isinstance(value, float) else value
+            named = self._alias(event, depth)
+            return self._number(event, named) if isinstance(named, float) else named
         if depth >= DEEPEST:
             self._stop(event, *TOO_DEEP)
         if event.anchor:
             self.anchors[event.anchor] = _OPEN
-        value = self._mapping(event, depth + 1) if isinstance(event, MappingStartEvent) else self._sequence(event, depth + 1)
+        value: object = self._mapping(event, depth + 1) if isinstance(event, MappingStartEvent) else self._sequence(event, depth + 1)
         if event.anchor:
             self.anchors[event.anchor] = value
         return value
 
-    def _sequence(self, start: SequenceStartEvent, depth: int) -> list[object]:
+    def _sequence(self, start: NodeEvent, depth: int) -> list[object]:
         self._check_tag(start, "seq")
         items = []
         while not isinstance(event := self.take(), SequenceEndEvent):
             items.append(self._node(event, depth))
         return items
 
-    def _mapping(self, start: MappingStartEvent, depth: int) -> dict[str, object]:
+    def _mapping(self, start: NodeEvent, depth: int) -> dict[str, object]:
         self._check_tag(start, "map")
         body: dict[str, object] = {}
         seen: dict[str, Event] = {}
         merged: dict[str, object] = {}
         while not isinstance(event := self.take(), MappingEndEvent):
-            if is_merge(event):
-                key = "<<"
-                merged = self._merged(depth)
-            else:
-                key = self._key(event, depth)
-                value = self._node(self.take(), depth)
-                if key is not None and key not in seen:
-                    body[key] = value
-            if key is None:
-                continue
+            merge = is_merge(event)
+            key = "<<" if merge else self._key(event, depth)
             if key in seen:
                 self._twice(key, event, seen[key])
+            if merge:
+                merged = self._merged(depth)
+            else:
+                body[key] = self._node(self.take(), depth)
             seen[key] = event
         return merged | body if merged else body
 
-    def _key(self, event: NodeEvent, depth: int) -> str | None:
-        """The key as a string; None, with a fault, for what cannot be one."""
+    def _key(self, event: NodeEvent, depth: int) -> str:
+        """The key as a string; what cannot be one is a fault, and gets a number of its own so that reading can go on."""
         if isinstance(event, ScalarEvent):
             value: object = self._resolved(event)
         elif isinstance(event, AliasEvent):
@@ -147,7 +150,7 @@ class _Composer:
         key = key_of(value) if isinstance(value, Scalar) else None
         if key is None:
             self._fault(event, "a key is not text, number or boolean", self._template_hint(event) or "write a text as the key, in quotes")
-            return None
+            return f"fault {len(self.faults)}"
         return _COMMON.get(key, key)
 
     def _merged(self, depth: int) -> dict[str, object]:
@@ -215,23 +218,23 @@ class _Composer:
             return [self._copy(item, event, depth + 1) for item in value]
         return value
 
-    def _check_tag(self, event: MappingStartEvent | SequenceStartEvent, kind: str) -> None:
+    def _check_tag(self, event: Any, kind: str) -> None:
         if event.tag and event.tag not in ("!", f"tag:yaml.org,2002:{kind}"):
             self._unknown_tag(event)
 
-    def _unknown_tag(self, event: ScalarEvent | MappingStartEvent | SequenceStartEvent) -> None:
+    def _unknown_tag(self, event: Event) -> None:
         self._fault(event, "the tag is not known", f"quote a value that begins with `!`; known tags are {TAGS}")
 
     def _twice(self, key: str, event: Event, before: Event) -> None:
-        place = f"line {before.start_mark.line + 1}, column {before.start_mark.column + 1}"
+        place = f"line {mark_of(before).line + 1}, column {mark_of(before).column + 1}"
         hint = "give one list: `<<: [*first, *second]`" if key == "<<" else "remove one of them"
         self._fault(event, f"the key {key} is given twice", f"the first one is at {place}; {hint}")
 
     def _template_hint(self, event: Event) -> str:
-        return template_hint(self.text, event.start_mark.line + 1)
+        return template_hint(self.text, mark_of(event).line + 1)
 
     def _fault(self, event: Event, message: str, hint: str) -> None:
-        mark = event.start_mark
+        mark = mark_of(event)
         self.faults.append(Fault(self.file, mark.line + 1, mark.column + 1, message, hint))
         if len(self.faults) >= MOST_FAULTS:
             raise DeclarationError(self.faults)

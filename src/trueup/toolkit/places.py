@@ -1,12 +1,13 @@
 """The text of one YAML document becomes a tree that knows the line and column of every value."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from yaml._yaml import CParser
 from yaml.events import AliasEvent, Event, MappingEndEvent, MappingStartEvent, NodeEvent, ScalarEvent, SequenceEndEvent, SequenceStartEvent
 
-from trueup.toolkit.composer import is_merge
+from trueup.toolkit.composer import is_merge, mark_of
 from trueup.toolkit.scalars import key_of, scalar_of
 
 Below: TypeAlias = "dict[str | int, Spot]"
@@ -34,14 +35,14 @@ def spots_in(text: str, first: int) -> Spot:
 
 class _Walk:
     def __init__(self, text: str, first: int) -> None:
-        self.take = CParser(text.encode()).get_event
+        self.take: Callable[[], Any] = CParser(text.encode()).get_event
         self.first = first
-        self.anchors: dict[str, Below] = {}
-        self.keys: dict[str, str] = {}
+        self.anchors: dict[str | None, Below] = {}
+        self.keys: dict[str | None, str] = {}
 
     def spot(self, mark: Event, event: NodeEvent) -> Spot:
         """The spot at one event, with what is below another: a mapping's key and its value."""
-        return Spot(self.first + mark.start_mark.line, mark.start_mark.column + 1, self._below(event))
+        return Spot(self.first + mark_of(mark).line, mark_of(mark).column + 1, self._below(event))
 
     def _below(self, event: NodeEvent) -> Below:
         if isinstance(event, AliasEvent):

@@ -46,14 +46,15 @@ def syntax_fault(error: YAMLError, text: str, file: str) -> Fault:
         return Fault(file, line, column, "the YAML has a character that is not allowed", _hint("control characters", text, line))
     if not isinstance(error, MarkedYAMLError) or not error.problem_mark:
         return Fault(file, 0, 0, "the YAML cannot be read")
-    late = error.context in _CONTEXTS and error.context_mark and "escape" not in error.problem
-    mark = error.context_mark if late else error.problem_mark
-    problem = error.problem
-    if "maximum nesting" in problem:
-        return Fault(file, mark.line + 1, mark.column + 1, *TOO_DEEP)
+    problem, mark = error.problem or "", error.problem_mark
+    if error.context_mark and error.context in _CONTEXTS and "escape" not in problem:
+        mark = error.context_mark
     if _character(text, mark.line, mark.column) == "\t":
         problem = "found a tab character that violates indentation"
-    return Fault(file, mark.line + 1, mark.column + 1, f"the YAML is broken: {problem}", _hint(problem, text, mark.line + 1))
+    place = (file, mark.line + 1, mark.column + 1)
+    if "maximum nesting" in problem:
+        return Fault(*place, *TOO_DEEP)
+    return Fault(*place, f"the YAML is broken: {problem}", _hint(problem, text, mark.line + 1))
 
 
 def template_hint(text: str, line: int) -> str:
