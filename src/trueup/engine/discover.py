@@ -17,10 +17,8 @@ from trueup.toolkit.documents import Document, read
 
 IGNORE_FILE: Final = ".trueupignore"
 LARGEST_DECLARATION: Final = 3 * 1024 * 1024
-_DOCUMENTS: Final[dict[str, type[ApplicationDocument] | type[TargetDocument]]] = {
-    "Application": ApplicationDocument,
-    "Target": TargetDocument,
-}
+# Beyond it, looking for a name that is nearly the same takes longer than it helps.
+MOST_SUGGESTIONS: Final = 2000
 
 
 @dataclass(slots=True)

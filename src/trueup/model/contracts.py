@@ -228,6 +228,9 @@ class RuntimeKind(Protocol):
         """Files and folders of the repository that the object takes along, as the manifest writes them (relative to the
         application's folder, ``/x`` from the root). Pure."""
 
+    def namespaced(self, body: Body) -> bool:
+        """Whether an object of this kind lives in a namespace, so that ``application.spec.namespace`` completes its key. Pure."""
+
     def secrets(self, body: Body) -> list[tuple[str, ...]]:
         """The fields of an object that hold secrets, each as a path of keys. Pure; the engine masks them as soon as a render is done."""
 

@@ -236,6 +236,9 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     deadline: float = 0.0
     good: str = ""
     """The last revision at which a run was healthy."""
+    heals: int = 0
+    healed_at: float = 0.0
+    """How often drift was undone in a row, and when last (seconds since the epoch): two who fight over an object are slowed down."""
 
 
 class Drifted(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,47 @@
+"""A plan and what was done of it -> the next batch, carried out."""
+
+from collections.abc import Iterable, Iterator
+
+from trueup.model.contracts import Desired, Runtime
+from trueup.model.plan import Action, Plan
+from trueup.model.run import Outcome
+
+
+def next_batch(plan: Plan, outcomes: Iterable[Outcome]) -> tuple[Action, ...]:
+    """The actions of the first wave that is not done which wait for nothing; empty when the plan is carried out.
+
+    What failed is in it again (a retry); what depends on a failure inside its wave is not, and no later wave begins before it.
+    """
+    done = {(outcome.key, outcome.verb) for outcome in outcomes if outcome.state == "done"}
+    for _, actions in _waves(plan):
+        open_actions = [action for action in actions if (action.key, action.verb) not in done]
+        if open_actions:
+            waiting = {action.key for action in open_actions}
+            return tuple(action for action in open_actions if not waiting.intersection(action.after))
+    return ()
+
+
+def begun(plan: Plan, outcomes: Iterable[Outcome]) -> tuple[Action, ...]:
+    """The actions of every wave that is done: what must be healthy before the next one begins."""
+    done = {(outcome.key, outcome.verb) for outcome in outcomes if outcome.state == "done"}
+    return tuple(action for action in plan.changes if (action.key, action.verb) in done)
+
+
+def starts_wave(plan: Plan, batch: tuple[Action, ...], outcomes: Iterable[Outcome]) -> bool:
+    """Whether this batch is the first of a later wave."""
+    first = min((action.wave for action in plan.changes), default=0)
+    wave = batch[0].wave
+    done = {(outcome.key, outcome.verb) for outcome in outcomes if outcome.state == "done"}
+    return wave != first and not any(action.wave == wave and (action.key, action.verb) in done for action in plan.changes)
+
+
+async def apply(runtime: Runtime, desired: Desired, batch: tuple[Action, ...]) -> list[Outcome]:
+    """Carry the batch out. Raises Unreachable; what was refused or has moved is an outcome of its own."""
+    return [outcome async for outcome in runtime.apply(desired, batch)]
+
+
+def _waves(plan: Plan) -> Iterator[tuple[int, list[Action]]]:
+    waves: dict[int, list[Action]] = {}
+    for action in plan.changes:
+        waves.setdefault(action.wave, []).append(action)
+    yield from sorted(waves.items())

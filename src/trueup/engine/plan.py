@@ -1,0 +1,36 @@
+"""Desired state -> the plan that would make the target true, with what moves between applications settled."""
+
+from trueup.model.contracts import Desired, Runtime
+from trueup.model.manifest import Key
+from trueup.model.memory import Catalog
+from trueup.model.plan import Action, Plan, Verb, plan_of
+
+
+async def plan(runtime: Runtime, desired: Desired, catalog: Catalog) -> Plan:
+    """What would change; nothing is changed. Raises Unreachable, and Refused with every refusal.
+
+    An object that another application of the repository declares at this target by now is left to be handed over to it; one that
+    another application owns and does not declare any more is handed over to this one (verb ``adopt``, reason ``moved from NAME``).
+    """
+    application = desired.application
+    raw = await runtime.plan(desired)
+    moving = [action.key for action in raw.actions if action.verb is Verb.DELETE or action.owner]
+    if not moving:
+        return raw
+    declaring = catalog.declaring(application.repository, application.target, moving)
+    actions = [settled for action in raw.actions if (settled := _settled(action, application.name, declaring))]
+    return plan_of(raw.application, raw.target, raw.repository, raw.revision, actions)
+
+
+def _settled(action: Action, application: str, declaring: dict[Key, tuple[str, ...]]) -> Action | None:
+    others = [name for name in declaring.get(action.key, ()) if name != application]
+    if action.verb is Verb.DELETE:
+        return None if others else action
+    if action.owner and " of " not in action.owner and action.owner not in others:
+        return _moved(action)
+    return action
+
+
+def _moved(action: Action) -> Action:
+    fields = {name: getattr(action, name) for name in action.__struct_fields__}
+    return Action(**{**fields, "reason": f"moved from {action.owner}", "owner": "", "foreign": False})

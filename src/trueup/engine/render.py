@@ -1,0 +1,279 @@
+"""An application's files -> its manifests, through a renderer that is given its declared inputs and nothing else."""
+
+import posixpath
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import msgspec
+
+from trueup.model.application import Application, Target
+from trueup.model.contracts import Inputs, Kinds, RendererKind, RuntimeKind, Tree
+from trueup.model.errors import DeclarationError, Fault
+from trueup.model.manifest import WAVE_ANNOTATION, Body, Key, Manifest, Origin, digest_of
+from trueup.model.memory import Catalog, Input
+from trueup.model.secret import Secret
+from trueup.model.source import resolve_path
+from trueup.toolkit.documents import read
+
+KEPT_IN_MEMORY: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """What a render gave: the manifests with their sources, every input, and the digest of both the inputs and the declaration."""
+
+    manifests: tuple[Manifest, ...]
+    inputs: tuple[Input, ...]
+    digest: str
+
+
+class Unrendered(DeclarationError):
+    """The render failed; ``inputs`` are what must change for it to go well."""
+
+    def __init__(self, faults: Iterable[Fault], inputs: tuple[Input, ...]) -> None:
+        super().__init__(tuple(faults))
+        self.inputs = inputs
+
+
+class Renders:
+    """Renders, and remembers what it rendered: a few in memory, all but those that hold a secret in the catalog."""
+
+    def __init__(self, kinds: Kinds, catalog: Catalog) -> None:
+        self.kinds = kinds
+        self.catalog = catalog
+        self.count = 0
+        self._recent: OrderedDict[str, tuple[Manifest, ...]] = OrderedDict()
+
+    def render(self, application: Application, target: Target | None, tree: Tree) -> Rendering:
+        """Render now. Blocks; raises Unrendered."""
+        renderer, runtime = self._kinds(application, target, tree)
+        declared = _declaration_inputs(application, target, tree)
+        try:
+            inputs = renderer.inputs(application, tree)
+        except DeclarationError as error:
+            raise Unrendered(
+                error.faults, (*declared, Input("folder", application.folder, tree.listing_id(application.folder) or ""))
+            ) from error
+        listed = (*declared, *_listed(inputs))
+        self.count += 1
+        try:
+            bare = renderer.render(application, DeclaredTree(tree, inputs))
+            manifests = tuple(_completed(manifest, application, runtime, tree) for manifest in bare)
+            _check(manifests, runtime, tree)
+        except DeclarationError as error:
+            raise Unrendered(error.faults, listed) from error
+        sources = {path: object_id for manifest in manifests for path, object_id in manifest.sources.items()}
+        taken = [Input("file" if tree.kind(path) == "file" else "whole", path, object_id) for path, object_id in sorted(sources.items())]
+        every = tuple(dict.fromkeys((*listed, *taken)))
+        digest = _digest(renderer, application, target, every)
+        self._remember(digest, manifests)
+        return Rendering(manifests, every, digest)
+
+    def recall(self, digest: str, application: Application, target: Target | None, tree: Tree) -> tuple[Manifest, ...]:
+        """The manifests of the render with this digest, rendered again only when nothing remembers them."""
+        recent = self._recent.get(digest)
+        if recent is not None:
+            self._recent.move_to_end(digest)
+            return recent
+        kept = self.catalog.rendered(digest)
+        if kept is None:
+            return self.render(application, target, tree).manifests
+        manifests = tuple(_thawed(frozen) for frozen in msgspec.json.decode(kept, type=list[_Frozen]))
+        self._keep(digest, manifests)
+        return manifests
+
+    def _kinds(self, application: Application, target: Target | None, tree: Tree) -> tuple[RendererKind, RuntimeKind | None]:
+        runtime = self.kinds.runtimes.get(target.runtime) if target else None
+        name = application.spec.render.renderer
+        if not name:
+            names = tree.names(application.folder)
+            claims = [kind.name for kind in self.kinds.renderers.values() if kind.claims(names, target.runtime if target else "")]
+            if len(claims) > 1:
+                message = f"the renderers {' and '.join(sorted(claims))} both fit the folder `{application.folder}`"
+                hint = f"choose one: `render: {{with: {sorted(claims)[0]}}}`"
+                fault = Fault(application.file, application.line, 0, message, hint)
+                raise Unrendered([fault], _declaration_inputs(application, target, tree))
+            name = claims[0] if claims else "plain"
+        return self.kinds.renderers[name], runtime
+
+    def _remember(self, digest: str, manifests: tuple[Manifest, ...]) -> None:
+        self._keep(digest, manifests)
+        if not any(_holds_secret(manifest.body) for manifest in manifests):
+            self.catalog.remember_render(digest, msgspec.json.encode([_frozen(manifest) for manifest in manifests]))
+
+    def _keep(self, digest: str, manifests: tuple[Manifest, ...]) -> None:
+        self._recent[digest] = manifests
+        while len(self._recent) > KEPT_IN_MEMORY:
+            self._recent.popitem(last=False)
+
+
+class DeclaredTree:
+    """A tree that holds the declared inputs and nothing else: a file that is read without being declared is not there."""
+
+    def __init__(self, tree: Tree, inputs: Inputs) -> None:
+        self.tree = tree
+        self.files = inputs.files
+        self.folders = inputs.folders
+        self.whole = tuple(inputs.whole)
+
+    def _below_whole(self, path: str) -> bool:
+        return any(path == folder or path.startswith(folder + "/") for folder in self.whole)
+
+    def _is_file(self, path: str) -> bool:
+        return path in self.files or self._below_whole(path)
+
+    def _is_folder(self, path: str) -> bool:
+        return path in self.folders or self._below_whole(path)
+
+    def kind(self, path: str) -> str | None:
+        """As ``Tree.kind``; a folder on the way to a declared file is there too."""
+        if self._is_file(path) or self._is_folder(path) or any(file.startswith(path + "/") for file in self.files):
+            return self.tree.kind(path)
+        parent = posixpath.dirname(path)
+        # What a declared listing shows is there as a name, though its content is not.
+        return self.tree.kind(path) if self._is_folder(parent) else None
+
+    def object_id(self, path: str) -> str | None:
+        """As ``Tree.object_id``, of declared inputs."""
+        return self.tree.object_id(path) if self._is_file(path) or self._is_folder(path) else None
+
+    def mode(self, path: str) -> int:
+        """As ``Tree.mode``, of declared files."""
+        return self.tree.mode(path) if self._is_file(path) else 0
+
+    def size(self, path: str) -> int:
+        """As ``Tree.size``, of declared files."""
+        return self.tree.size(path) if self._is_file(path) else 0
+
+    def names(self, path: str) -> list[str]:
+        """As ``Tree.names``, of declared listings."""
+        return self.tree.names(path) if self._is_folder(path) else []
+
+    def listing_id(self, path: str) -> str | None:
+        """As ``Tree.listing_id``, of declared listings."""
+        return self.tree.listing_id(path) if self._is_folder(path) else None
+
+    def read(self, path: str, limit: int | None = None) -> bytes:
+        """As ``Tree.read``, of declared files."""
+        if not self._is_file(path):
+            raise DeclarationError(
+                [Fault(path, 0, 0, f"`{path}` is not a declared input of this render", "the renderer must declare what it reads")]
+            )
+        return self.tree.read(path, limit)
+
+    def walk(self, path: str) -> list[str]:
+        """All declared files below a folder."""
+        if self._below_whole(path):
+            return self.tree.walk(path)
+        return sorted(file for file in self.files if not path or file.startswith(path + "/"))
+
+
+class _Frozen(msgspec.Struct, array_like=True):
+    body: Body
+    file: str
+    line: int
+    wave: int
+    sources: dict[str, str]
+
+
+def _frozen(manifest: Manifest) -> _Frozen:
+    return _Frozen(manifest.body, manifest.origin.file, manifest.origin.line, manifest.wave, dict(manifest.sources))
+
+
+def _thawed(frozen: _Frozen) -> Manifest:
+    return Manifest(Key.of(frozen.body), frozen.body, Origin(frozen.file, frozen.line), frozen.wave, frozen.sources)
+
+
+def _declaration_inputs(application: Application, target: Target | None, tree: Tree) -> tuple[Input, ...]:
+    files = [application.file] if target is None or target.file == application.file else [application.file, target.file]
+    return tuple(Input("file", file, tree.object_id(file) or "") for file in files)
+
+
+def _listed(inputs: Inputs) -> Iterable[Input]:
+    yield from (Input("file", path, object_id) for path, object_id in inputs.files.items())
+    yield from (Input("folder", path, object_id) for path, object_id in inputs.folders.items())
+    yield from (Input("absent", path) for path in sorted(inputs.absent))
+    yield from (Input("whole", path, object_id) for path, object_id in inputs.whole.items())
+
+
+def _digest(renderer: RendererKind, application: Application, target: Target | None, inputs: tuple[Input, ...]) -> str:
+    declaration = application.spec.model_dump(mode="json", exclude_defaults=True)
+    place = [target.spec.model_dump(mode="json"), target.name] if target else []
+    listed = [[each.kind, each.path, each.object_id] for each in inputs]
+    return digest_of([renderer.name, renderer.version, application.name, application.folder, declaration, place, listed])
+
+
+def _completed(manifest: Manifest, application: Application, runtime: RuntimeKind | None, tree: Tree) -> Manifest:
+    """The manifest with its secrets masked, its wave read, and the object ids of what it takes along."""
+    if runtime is None:
+        return manifest
+    identity = tree.object_id(manifest.origin.file) or ""
+    body = manifest.body
+    if application.spec.namespace and not manifest.key.namespace and runtime.namespaced(body):
+        body = {**body, "metadata": {**body["metadata"], "namespace": application.spec.namespace}}
+    for steps in runtime.secrets(body):
+        body = _masked(body, steps, f"{identity}:{'/'.join(steps)}")
+    hidden = replace(manifest, key=Key.of(body), body=body, wave=_wave(manifest))
+    sources: dict[str, str] = {}
+    for reference in runtime.references(hidden):
+        path = resolve_path(application.folder, reference, manifest.origin.file, manifest.origin.line)
+        object_id = tree.object_id(path)
+        if object_id is None:
+            message = f"{manifest.key} names `{reference}`, which does not exist"
+            raise DeclarationError([Fault(manifest.origin.file, manifest.origin.line, 0, message, f"add `{path}` to the repository")])
+        sources[path] = object_id
+    return replace(hidden, sources=sources)
+
+
+def _wave(manifest: Manifest) -> int:
+    annotations = manifest.body["metadata"].get("annotations")
+    written = annotations.get(WAVE_ANNOTATION, "0") if isinstance(annotations, Mapping) else "0"
+    try:
+        return int(str(written))
+    except ValueError:
+        message = f"the wave of {manifest.key} must be a whole number, not `{written}`"
+        hint = f'write `{WAVE_ANNOTATION}: "1"`'
+        raise DeclarationError([Fault(manifest.origin.file, manifest.origin.line, 0, message, hint)]) from None
+
+
+def _masked(body: Body, path: tuple[str, ...], identity: str) -> Body:
+    """The same object with one field as a Secret; what lies around it is copied, nothing is changed in place."""
+    step, rest = path[0], path[1:]
+    if step not in body:
+        return body
+    value = body[step]
+    if not rest:
+        return {**body, step: value if isinstance(value, Secret) else Secret(str(value), identity)}
+    return {**body, step: _masked(value, rest, identity)} if isinstance(value, dict) else body
+
+
+def _holds_secret(value: object) -> bool:
+    if isinstance(value, Secret):
+        return True
+    if isinstance(value, dict):
+        return any(_holds_secret(each) for each in value.values())
+    return isinstance(value, list) and any(_holds_secret(each) for each in value)
+
+
+def _check(manifests: tuple[Manifest, ...], runtime: RuntimeKind | None, tree: Tree) -> None:
+    """What the runtime objects to without any target, told with the line of the field."""
+    if runtime is None:
+        return
+    faults = [
+        Fault(manifest.origin.file, _line(manifest, objection.path, tree), 0, f"{manifest.key}: {objection.message}", objection.hint)
+        for manifest in manifests
+        for objection in runtime.check(manifest)
+    ]
+    if faults:
+        raise DeclarationError(faults)
+
+
+def _line(manifest: Manifest, steps: tuple[str | int, ...], tree: Tree) -> int:
+    """The line of a field: its document is read once more, which only a fault costs."""
+    try:
+        documents = read(tree.read(manifest.origin.file), manifest.origin.file)
+    except DeclarationError:
+        return manifest.origin.line
+    return next((each.line_of(steps) for each in documents if each.line == manifest.origin.line), manifest.origin.line)

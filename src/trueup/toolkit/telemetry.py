@@ -1,0 +1,138 @@
+"""What happens -> structured logs, metrics and traces, in one place.
+
+The walk puts ``stage`` around each of its lines and ``about`` around the whole; no station knows of either. Metrics and spans cost
+nothing where nobody asked for them: a command on the command line has no registry, and OpenTelemetry without its SDK records nothing.
+"""
+
+import hashlib
+import logging
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import msgspec
+from opentelemetry import trace
+from opentelemetry.trace import NonRecordingSpan, SpanContext, Status, StatusCode, TraceFlags
+
+_facts: ContextVar[Mapping[str, str]] = ContextVar("trueup_facts", default={})
+
+
+class Meter(Protocol):
+    """Where figures go; see ``Metrics``."""
+
+    def stage(self, name: str, seconds: float, failed: bool) -> None:
+        """A stage took so long."""
+
+    def count(self, name: str, labels: Mapping[str, str]) -> None:
+        """One more."""
+
+
+class Telemetry:
+    """Logs, metrics and spans of one engine."""
+
+    def __init__(self, logger: logging.Logger, meter: Meter | None = None) -> None:
+        self.logger = logger
+        self.meter = meter
+        self._tracer = trace.get_tracer("trueup")
+
+    @contextmanager
+    def about(self, run: str, facts: Mapping[str, str]) -> Iterator[None]:
+        """Everything inside is about this run (or this fetch): its log lines carry the facts, its spans are of one trace.
+
+        The trace's id comes from the run's id, so that a run which waits, or goes on after a restart, stays one trace.
+        """
+        token = _facts.set({**_facts.get(), **facts, **({"run": run} if run else {})})
+        context = trace.set_span_in_context(NonRecordingSpan(_remote(run))) if run else None
+        attributes = {f"trueup.{name}": value for name, value in facts.items()}
+        try:
+            with self._tracer.start_as_current_span("walk", context, attributes=attributes):
+                yield
+        finally:
+            _facts.reset(token)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """One line of the walk: timed, traced, counted, and logged at level debug."""
+        begun = time.monotonic()
+        failed = True
+        with self._tracer.start_as_current_span(name, record_exception=False, set_status_on_exception=False) as span:
+            try:
+                yield
+                failed = False
+            except Exception as error:
+                span.set_status(Status(StatusCode.ERROR, str(error)))
+                raise
+            finally:
+                seconds = time.monotonic() - begun
+                if self.meter:
+                    self.meter.stage(name, seconds, failed)
+                if self.logger.isEnabledFor(logging.DEBUG):
+                    self.log(logging.DEBUG, f"{name} {'failed' if failed else 'done'}", seconds=round(seconds, 4))
+
+    def log(self, level: int, message: str, **facts: object) -> None:
+        """One line, with the facts of what it is about."""
+        self.logger.log(level, "%s", message, extra={"facts": {**_facts.get(), **facts}})
+
+    def info(self, message: str, **facts: object) -> None:
+        """Something happened as it should."""
+        self.log(logging.INFO, message, **facts)
+
+    def warn(self, message: str, **facts: object) -> None:
+        """Somebody should look at it."""
+        self.log(logging.WARNING, message, **facts)
+
+    def count(self, name: str, **labels: str) -> None:
+        """One more of something."""
+        if self.meter:
+            self.meter.count(name, labels)
+
+
+def _remote(run: str) -> SpanContext:
+    digest = hashlib.sha256(run.encode()).digest()
+    return SpanContext(
+        int.from_bytes(digest[:16]), int.from_bytes(digest[16:24]), is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED)
+    )
+
+
+class TextLines(logging.Formatter):
+    """``12:00:01 info  applied  application=web revision=3f2a9c1``; control characters are escaped."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line for people."""
+        facts: dict[str, Any] = getattr(record, "facts", {})
+        shown = " ".join(f"{name}={_short(name, value)}" for name, value in facts.items() if value != "")
+        at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S")
+        line = f"{at} {record.levelname.lower():7} {record.getMessage()}" + (f"  {shown}" if shown else "")
+        return line.encode("unicode_escape").decode("ascii") if not line.isprintable() else line
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time, level, message, and the facts."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line for machines."""
+        at = datetime.fromtimestamp(record.created, UTC)
+        facts: dict[str, Any] = getattr(record, "facts", {})
+        return msgspec.json.encode(
+            {"time": at, "level": record.levelname.lower(), "message": record.getMessage(), **facts}, enc_hook=str
+        ).decode()
+
+
+def logger_to(stream: Any, style: str = "text", level: str = "info") -> logging.Logger:
+    """A logger that writes to a stream in ``text`` or ``json``; its own, so that nothing global changes."""
+    logger = logging.Logger("trueup", level.upper())
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonLines() if style == "json" else TextLines())
+    logger.addHandler(handler)
+    return logger
+
+
+def _short(name: str, value: object) -> str:
+    text = str(value)
+    if name in ("revision", "commit") and len(text) == 40:
+        return text[:7]
+    return f'"{text}"' if " " in text else text
