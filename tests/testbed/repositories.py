@@ -1,0 +1,55 @@
+"""A person at work: a clone and the bare repository it pushes to, both made with the git program."""
+
+import os
+import subprocess
+from pathlib import Path
+
+
+class Workplace:
+    """`clone` is where the person stands, `origin` where commits are pushed to."""
+
+    def __init__(self, folder: Path, branch: str = "main") -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.origin = folder / "origin.git"
+        self.clone = folder / "clone"
+        self.branch = branch
+        git(folder, "init", "--quiet", "--bare", "-b", branch, str(self.origin))
+        git(folder, "clone", "--quiet", str(self.origin), str(self.clone))
+
+    def git(self, *arguments: str, environment: dict[str, str] | None = None) -> str:
+        """Run git in the clone; what it printed."""
+        return git(self.clone, *arguments, environment=environment)
+
+    def write(self, files: dict[str, str | bytes | None]) -> None:
+        """Put files into the clone; None takes one away."""
+        for path, content in files.items():
+            place = self.clone / path
+            if content is None:
+                place.unlink()
+                continue
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def commit(self, files: dict[str, str | bytes | None], message: str = "change", *, push: bool = True) -> str:
+        """Commit files and push the branch; the commit's id."""
+        self.write(files)
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "-m", message)
+        if push:
+            self.push("--force", "origin", f"HEAD:{self.branch}")
+        return self.head()
+
+    def push(self, *arguments: str) -> None:
+        self.git("push", "--quiet", *arguments)
+
+    def head(self) -> str:
+        return self.git("rev-parse", "HEAD")
+
+
+def git(folder: Path, *arguments: str, environment: dict[str, str] | None = None) -> str:
+    """Run git in a folder; what it printed, without the last line's end."""
+    completed = subprocess.run(
+        ["git", *arguments], cwd=folder, check=False, capture_output=True, text=True, env={**os.environ, **(environment or {})}
+    )
+    assert completed.returncode == 0, f"git {' '.join(arguments)}: {completed.stderr}"
+    return completed.stdout.removesuffix("\n")
