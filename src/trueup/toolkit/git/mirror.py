@@ -230,7 +230,9 @@ class Mirror:
         await self._prepared()
         flags = [argument for argument in arguments if argument.startswith("--")]
         patterns = [argument for argument in arguments if not argument.startswith("--")]
-        completed = await self._git().run("ls-remote", *flags, "--", self.remote.url, *patterns, limits=self._request)
+        # From the root folder: neither a damaged mirror nor the clone that a person stands in has a say.
+        outside = Git(None, self._git().environment)
+        completed = await outside.run("ls-remote", *flags, "--", self.remote.url, *patterns, limits=self._request, folder=Path("/"))
         if not completed.succeeded:
             raise failure(completed, self.remote)
         return completed.out.decode("utf-8", "replace")

@@ -30,7 +30,8 @@ def test_a_path_and_its_file_url_are_the_same_repository(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    "written", ["", "ext::sh -c true", "-upload-pack=x", "ssh://-oProxyCommand=x/y", "git@-oProxy:x", "gopher://x/y", "https://h:no/x", "a\nb"]
+    "written",
+    ["", "ext::sh -c true", "-upload-pack=x", "ssh://-oProxyCommand=x/y", "git@-oProxy:x", "gopher://x/y", "https://h:no/x", "a\nb"],
 )
 def test_an_address_that_could_run_something_is_refused(written: str) -> None:
     with pytest.raises(SettingsError):

@@ -146,7 +146,9 @@ async def test_a_submodule_is_named(look: Look, workplace: Workplace, tmp_path: 
 
 @pytest.fixture
 def folder_of_many(workplace: Workplace) -> Workplace:
-    workplace.write({f"team{number % 50}/app{number}/{name}": str(number) for number in range(1000) for name in ("trueup.yaml", "a", "b", "c")})
+    workplace.write(
+        {f"team{number % 50}/app{number}/{name}": str(number) for number in range(1000) for name in ("trueup.yaml", "a", "b", "c")}
+    )
     return workplace
 
 
@@ -182,7 +184,7 @@ async def test_names_that_reach_out_of_a_folder_are_refused(workplace: Workplace
     head = await mirror.head()
     blob = mirror.store(b"x")
     raw = b"100644 ..\0" + bytes.fromhex(blob)
-    tree_id = mirror.objects.repository().odb.write(2, raw)  # type: ignore[arg-type]
+    tree_id = mirror.objects.repository().odb.write(2, raw)
     assert head.commit
     assert refusal_of(lambda: GitTree(mirror.objects, str(tree_id)).names("")).startswith("..: a file must not be called that")
 

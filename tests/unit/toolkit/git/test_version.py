@@ -2,7 +2,21 @@ import pytest
 
 from trueup.toolkit.git.version import looks_like_range, version, version_range
 
-TAGS = ["v0.2.3", "v0.2.9", "v0.3.0", "1.0.0", "v1.2.0", "v1.2.10", "v1.4.2", "v2.0.0-rc.1", "v2.0.0", "v2.1.0-alpha.2", "v2.1.0-alpha.10", "nightly", "2024"]
+TAGS = [
+    "v0.2.3",
+    "v0.2.9",
+    "v0.3.0",
+    "1.0.0",
+    "v1.2.0",
+    "v1.2.10",
+    "v1.4.2",
+    "v2.0.0-rc.1",
+    "v2.0.0",
+    "v2.1.0-alpha.2",
+    "v2.1.0-alpha.10",
+    "nightly",
+    "2024",
+]
 
 
 @pytest.mark.parametrize(
@@ -51,6 +65,16 @@ def test_nonsense_is_no_range(written: str) -> None:
 
 
 def test_versions_are_ordered_as_semver_says() -> None:
-    tags = ["1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1", "1.0.0", "1.0.1"]
+    tags = [
+        "1.0.0-alpha",
+        "1.0.0-alpha.1",
+        "1.0.0-alpha.beta",
+        "1.0.0-beta",
+        "1.0.0-beta.2",
+        "1.0.0-beta.11",
+        "1.0.0-rc.1",
+        "1.0.0",
+        "1.0.1",
+    ]
     versions = [version(tag) for tag in tags]
     assert versions == sorted(versions, key=lambda found: found or version("0"))  # type: ignore[arg-type,return-value]
