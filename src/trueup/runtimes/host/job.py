@@ -1,0 +1,118 @@
+"""Jobs: a command that runs once per content, and never again silently when nobody knows how it ended."""
+
+import asyncio
+from dataclasses import dataclass
+
+import msgspec
+
+from trueup.model.errors import Refused
+from trueup.model.health import Health, State
+from trueup.model.manifest import Key, digest_of
+from trueup.model.plan import Change
+from trueup.runtimes.host.keepers import Instance, Keepers
+from trueup.runtimes.host.manifests import Job, JobSpec
+from trueup.runtimes.host.member import Look, Wanted
+from trueup.runtimes.host.record import Entry
+from trueup.runtimes.host.running import Ways, differences, masked, version_of, with_last_words
+
+_UNKNOWN = "outcome unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """The member for ``kind: Job``."""
+
+    ways: Ways
+
+    def look(self, wanted: Wanted, entry: Entry | None) -> Look:
+        version = version_of(wanted, self.ways.environment(wanted))
+        last = _last(self._keepers(wanted.application, wanted.key))
+        seen = _seen(last, entry, version)
+        changes = tuple(differences((entry.body if entry else None) or None, masked(wanted.manifest.body["spec"])))
+        if (last is None and entry and entry.version == version) or (last and last.version == version and _unknown(last)):
+            again = _spec(wanted).retry_unknown
+            why = f"{_UNKNOWN}: it runs again, as `retryUnknown` says"
+            return Look(seen, not again, (Change("status.phase", "unknown", "running"),) if again else (), reason=why if again else "")
+        if last is None or last.version != version:
+            return Look(seen, False, changes)
+        never = _never_ran(last)
+        return Look(seen, not never, (Change("status.phase", "prepared", "running"),) if never else ())
+
+    def glance(self, owner: str, entry: Entry) -> Look:
+        last = _last(self._keepers(owner, entry.key))
+        return Look(_seen(last, entry, ""), False, (Change("status.phase", last.phase if last else "unknown", None),))
+
+    async def put(self, wanted: Wanted, entry: Entry) -> Entry:
+        spec = _spec(wanted)
+        environment = await asyncio.to_thread(self.ways.environment, wanted)
+        keepers = self._keepers(wanted.application, wanted.key)
+        order = await asyncio.to_thread(self.ways.order, wanted, environment)
+        for use in wanted.uses:
+            if isinstance(use.document, Job):
+                await self.finished(use)
+        await keepers.clear()
+        await asyncio.to_thread(keepers.tidy, 2)
+        readiness = {"kind": "none", "interval": 1.0, "timeout": 1.0}
+        await keepers.start(order | {"readiness": readiness, "restart": "never", "port": False, "limit": spec.timeout})
+        return msgspec.structs.replace(entry, version=order["version"])
+
+    async def remove(self, owner: str, entry: Entry) -> None:
+        keepers = self._keepers(owner, entry.key)
+        await keepers.clear()
+        await asyncio.to_thread(keepers.forget)
+
+    async def finished(self, wanted: Wanted) -> None:
+        """Wait until a job that something else uses has ended. Raises Refused when it did not end well."""
+        keepers = self._keepers(wanted.application, wanted.key)
+        version = version_of(wanted, await asyncio.to_thread(self.ways.environment, wanted))
+        while (last := await asyncio.to_thread(_last, keepers)) and last.version == version and last.kept:
+            await asyncio.sleep(0.1)
+        health = _judged(last, version)
+        if health.state is not State.HEALTHY:
+            hint = "it waits for this job; what ran before was left alone"
+            raise Refused(f"{wanted.key} did not end well: {health.message}", key=str(wanted.key), hint=hint)
+
+    def health(self, owner: str, entry: Entry, version: str) -> Health:
+        return _judged(_last(self._keepers(owner, entry.key)), version or entry.version)
+
+    def _keepers(self, application: str, key: Key) -> Keepers:
+        return self.ways.keepers(application, "Job", key.name)
+
+
+def _spec(wanted: Wanted) -> JobSpec:
+    assert isinstance(wanted.document, Job)
+    return wanted.document.spec
+
+
+def _last(keepers: Keepers) -> Instance | None:
+    instances = keepers.instances()
+    return instances[-1] if instances else None
+
+
+def _never_ran(last: Instance) -> bool:
+    """Whether its keeper ended before it could start the command."""
+    return last.phase == "prepared" and not last.kept
+
+
+def _unknown(last: Instance) -> bool:
+    """Whether it was started, and nobody is left who could tell how it ended."""
+    return last.result is None and not _never_ran(last) and not last.kept and not last.orphaned
+
+
+def _seen(last: Instance | None, entry: Entry | None, version: str) -> str:
+    if last is None:
+        return digest_of("lost") if entry and version and entry.version == version else ""
+    return digest_of([last.token, last.version, _unknown(last)])
+
+
+def _judged(last: Instance | None, version: str) -> Health:
+    if last is None or (last.version == version and _unknown(last)):
+        hint = "it is not run again by itself; change it, or set `retryUnknown: true`"
+        return Health(State.DEGRADED, f"{_UNKNOWN}: nobody saw how it ended; {hint}")
+    if last.version != version or _never_ran(last):
+        return Health(State.PROGRESSING, "it has not run at this version")
+    if last.result is None:
+        return Health(State.PROGRESSING, "running" if last.kept else "running without its keeper")
+    if last.result.code == 0:
+        return Health(State.HEALTHY)
+    return Health(State.DEGRADED, with_last_words(last.result.text, last))

@@ -1,0 +1,76 @@
+"""The kind that the entry point names: what can be told without a target, and the way to open one."""
+
+import asyncio
+import os
+import pwd
+
+from pydantic import BaseModel, ValidationError
+
+from trueup.model.application import Target
+from trueup.model.contracts import Objection, Place, Runtime
+from trueup.model.errors import SettingsError
+from trueup.model.manifest import Manifest
+from trueup.runtimes.host.content import Contents
+from trueup.runtimes.host.files import Files
+from trueup.runtimes.host.ground import Ground
+from trueup.runtimes.host.job import Jobs
+from trueup.runtimes.host.manifests import objections, references
+from trueup.runtimes.host.member import Member
+from trueup.runtimes.host.record import Records
+from trueup.runtimes.host.running import Ways
+from trueup.runtimes.host.runtime import HostRuntime
+from trueup.runtimes.host.service import Services
+from trueup.runtimes.host.target import Specification, permit, root_of
+
+_HANDED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "HOME", "USER", "LOGNAME", "SHELL")
+
+
+class HostKind:
+    """Satisfies ``RuntimeKind``."""
+
+    name = "host"
+    Specification: type[BaseModel] = Specification
+
+    def check(self, manifest: Manifest) -> list[Objection]:
+        """What is wrong in a manifest."""
+        return objections(manifest)
+
+    def references(self, manifest: Manifest) -> list[str]:
+        """The ``source`` of a File or Directory."""
+        return references(manifest)
+
+    def permitted(self, target: Target, place: Place) -> None:
+        """Raises SettingsError when the target names a root or paths that the operator does not allow."""
+        permit(target, _specification(target), place)
+
+    async def open(self, target: Target, place: Place) -> Runtime:
+        """Open this machine as a target. Raises SettingsError."""
+        self.permitted(target, place)
+        specification = _specification(target)
+        root = await asyncio.to_thread(root_of, target, specification, place)
+        await asyncio.to_thread(root.mkdir, parents=True, exist_ok=True)
+        ground = Ground(root, specification.allow_paths)
+        ways = Ways(root, place.secret, _basics())
+        jobs = Jobs(ways)
+        contents = Contents()
+        members: dict[str, Member] = {"File": Files(ground, contents), "Service": Services(ways, jobs), "Job": jobs}
+        return HostRuntime(target.name, Records(root), members, ways)
+
+
+def _specification(target: Target) -> Specification:
+    try:
+        return Specification.model_validate(target.spec.options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(str(step) for step in first["loc"])
+        raise SettingsError(f"target {target.name}: {path}: {first['msg']}", where=target.file) from None
+
+
+def _basics() -> dict[str, str]:
+    """What of our own environment a command gets; nothing else of it is inherited."""
+    known = pwd.getpwuid(os.geteuid())
+    home = {"HOME": known.pw_dir, "USER": known.pw_name, "LOGNAME": known.pw_name, "SHELL": known.pw_shell, "PATH": os.defpath}
+    return home | {name: os.environ[name] for name in _HANDED_ON if os.environ.get(name)}
+
+
+host = HostKind()
