@@ -30,11 +30,12 @@ _HELD_HERE = """
     where repository = :repository and application in ('', :application) and target in ('', :target)
     order by application, target, kind
 """
+# What has not ended has no `finished_at`, and stays.
 _BEYOND = """
     select id from (
-        select id, state, finished_at, row_number() over (partition by repository, application order by id desc) as place from run
+        select id, finished_at, row_number() over (partition by repository, application order by id desc) as place from run
     ) as ranked
-    where place > :runs and state <> 'running' and finished_at < :before
+    where place > :runs and finished_at < :before
 """
 
 

@@ -1,6 +1,7 @@
 """Files that are damaged, full, read-only or too new are told, with what to do next."""
 
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,18 @@ def test_a_memory_that_another_keeps_is_told_as_busy(state: Path, monkeypatch: p
     other.execute("rollback")
     memory.wake([WEB], Trigger.PUSH)
     assert memory.pending() == [WEB]
+
+
+def test_an_opening_waits_for_another_that_is_just_making_the_file(state: Path) -> None:
+    state.mkdir()
+    other = sqlite3.connect(state / "memory.db", isolation_level=None, check_same_thread=False)
+    other.execute("create table unfinished (id integer)")
+    other.execute("begin immediate")
+    done = threading.Timer(0.1, other.execute, ["rollback"])
+    done.start()
+    memory = open_memory(state)
+    done.join()
+    assert memory.pending() == []
 
 
 def test_a_memory_of_a_newer_version_is_refused_and_left_alone(state: Path) -> None:

@@ -1,5 +1,6 @@
 """One state folder, one serve."""
 
+import fcntl
 import json
 import os
 import signal
@@ -76,13 +77,18 @@ def test_who_only_looks_is_never_in_the_way(state: Path) -> None:
             watcher.join()
 
 
-def test_what_an_earlier_serve_wrote_is_not_believed(state: Path) -> None:
+def test_what_an_earlier_serve_wrote_is_not_believed_while_a_new_one_starts(state: Path) -> None:
     state.mkdir()
-    (state / "serve.lock").write_text('{"pid": 999999999, "started": 1, "listen": "old"}' + " " * 200)
-    with ServeLock.acquire(state, "new"):
+    with (state / "serve.lock").open("w+") as file:
+        file.write('{"pid": 999999999, "started": 1, "listen": "old"}' + " " * 200)
+        file.flush()
+        fcntl.flock(file, fcntl.LOCK_EX)
+        writer = threading.Timer(0.05, ServeLock(file.fileno()).announce, ["new"])
+        writer.start()
         found = ServeLock.find(state)
+        writer.join()
     assert found
-    assert found.listen == "new"
+    assert (found.pid, found.listen) == (os.getpid(), "new")
 
 
 def test_only_the_owner_may_read_the_lock(state: Path) -> None:
