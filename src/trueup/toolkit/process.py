@@ -146,6 +146,16 @@ class _Conversation:
                 if timer is not None:
                     timer.cancel()
             self._process.poll()
+        await self._vanish()
+
+    async def _vanish(self) -> None:
+        """Give the killed children of the program the moment that dying takes, so that the caller finds nothing of them."""
+        for _ in range(25):
+            try:
+                os.killpg(self._process.pid, 0)
+            except (ProcessLookupError, PermissionError):
+                return
+            await asyncio.sleep(0.01)
 
     def _signal(self, number: int) -> None:
         # The group is signalled only while its leader is not reaped: afterwards its number may be another's.

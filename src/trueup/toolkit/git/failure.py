@@ -23,13 +23,20 @@ class _Rule:
 
 
 def _rule(mark: str, kind: type[TrueupError], message: str, hint: str = "") -> _Rule:
-    return _Rule(re.compile(mark, re.IGNORECASE), kind, message, hint)
+    return _Rule(re.compile(mark, re.IGNORECASE | re.MULTILINE), kind, message, hint)
 
 
 _FAILURES = (
     _rule("Could not resolve host", Unreachable, "the host of {url} is unknown", "check the address, and the name service of this machine"),
     _rule(
         "dubious ownership", SettingsError, "{url} belongs to another user", "run Trueup as its owner, or name it in Git's safe.directory"
+    ),
+    _rule("^remote: .*No space left on device", Unreachable, "{url} is out of order", "it is tried again; look at that server"),
+    _rule(
+        "insufficient permission|Read-only file system|unable to (create|write)",
+        SettingsError,
+        "the mirror of {url} cannot be written",
+        "see who owns the state folder",
     ),
     _rule("No space left on device", SettingsError, "the disk is full", "make room in the state folder"),
     _rule(
@@ -45,7 +52,7 @@ _FAILURES = (
         "chmod 600 it",
     ),
     _rule(
-        "certificate|SSL_ERROR|SSL: ",
+        "certificate problem|certificate verif|SSL_ERROR|SSL: ",
         SettingsError,
         "the certificate of {url} is not trusted",
         "name its authority in Git's http.sslCAInfo, or in SSL_CERT_FILE",
@@ -95,8 +102,9 @@ def failure(completed: Completed, remote: Remote) -> TrueupError:
             f"{remote.url} does not answer", where=remote.url, hint="it is tried again; look at that server and the way to it"
         )
     said = words(completed)
+    unnamed = said.replace(remote.url, "..")  # a repository may be called `timeout`
     for rule in _FAILURES:
-        if rule.mark.search(said):
+        if rule.mark.search(unnamed):
             return rule.kind(rule.message.format(url=remote.url), where=remote.url, hint=rule.hint)
     return Unreachable(f"{remote.url} cannot be read: {shown(said, remote)}", where=remote.url, hint="it is tried again")
 

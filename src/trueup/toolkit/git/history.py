@@ -114,6 +114,19 @@ def contains(objects: Objects, descendant: str, ancestor: str) -> bool:
     return objects.reading(lambda repository: bool(repository.descendant_of(pygit2.Oid(hex=descendant), pygit2.Oid(hex=ancestor))))
 
 
+def new_commits(objects: Objects, head: str, known: str | None) -> list[str]:
+    """Every commit that ``head`` has and ``known`` has not, by whatever parent; ``head`` alone when nothing is known."""
+    if known is None:
+        return [head]
+
+    def walk(repository: pygit2.Repository) -> list[str]:
+        walker = repository.walk(pygit2.Oid(hex=head))
+        walker.hide(pygit2.Oid(hex=known))
+        return [str(each.id) for each in walker]
+
+    return objects.reading(walk)
+
+
 def changes(objects: Objects, before: str | None, after: str) -> list[PathChange]:
     """The paths that differ between two commits or trees, sorted. The cost follows what changed. None: everything is added."""
     return objects.reading(lambda repository: _changes(repository, before, after))
@@ -155,11 +168,19 @@ def _commit(found: pygit2.Commit) -> Commit:
         id=str(found.id),
         parents=tuple(str(parent) for parent in found.parent_ids),
         tree=str(found.tree_id),
-        author=found.author.name,
-        email=found.author.email,
+        author=_text(found, found.author.raw_name),
+        email=_text(found, found.author.raw_email),
         date=_date(found.author.time, found.author.offset),
-        message=found.raw_message.decode("utf-8", "replace"),
+        message=_text(found, found.raw_message),
     )
+
+
+def _text(found: pygit2.Commit, raw: bytes) -> str:
+    """In the encoding that the commit names; a stranger may name any, or use another."""
+    try:
+        return raw.decode(found.message_encoding or "utf-8", "replace")
+    except LookupError:
+        return raw.decode("utf-8", "replace")
 
 
 def _date(seconds: int, minutes: int) -> datetime:

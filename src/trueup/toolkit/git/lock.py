@@ -19,8 +19,8 @@ async def held(file: Path, patience: float) -> AsyncIterator[None]:
         until = asyncio.get_running_loop().time() + patience
         while not _taken(handle.fileno()):
             if asyncio.get_running_loop().time() > until:
-                message = "another process fetches the same repository, and does not come to an end"
-                raise Unreachable(message, where=str(file), hint="it is tried again; see which process holds that file")
+                message = f"another process has been fetching this repository for {patience:g} s"
+                raise Unreachable(message, where=str(file), hint="it is tried again; if it never ends, see which process holds that file")
             await asyncio.sleep(PAUSE)
         yield
 

@@ -4,6 +4,7 @@ On disk, for each remote, below the folder of all mirrors::
 
     <hash of the identity>/objects.git       a bare repository; refs/trueup/<hash of a reference> keeps what is followed
     <hash of the identity>/lock              held by the one process that fetches
+    <hash of the identity>/default           the branch that the remote's HEAD was last time
     <hash of the identity>/objects.damaged   an object was missed: rebuilt at the next fetch
 """
 
@@ -36,7 +37,7 @@ TRANSFER = Limits(deadline=3600, silence=300, grace=5)
 """A first fetch may take an hour, but not five minutes without a sign of life."""
 
 REQUEST = Limits(deadline=60, grace=1)
-FETCHES_BETWEEN_MAINTENANCE = 50
+MOST_PACKS = 20
 
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _REFERENCE = re.compile(r"(?![-/.])(?!.*(\.\.|//|@\{|/\.|\.lock(/|$)|[/.]$))[^\x00-\x20~^:?*\[\\\x7f]+")
@@ -70,9 +71,8 @@ class Mirror:
         self._transfer = transfer
         self._request = request
         self._turn = asyncio.Lock()
-        self._default = ""
+        self._default: str | None = None
         self._swept = False
-        self._fetches = 0
 
     # ------------------------------------------------------------------ the remote
 
@@ -135,9 +135,9 @@ class Mirror:
         return await history.blame(self._git(), self.objects, line, first_parent=first_parent, deadline=deadline)
 
     async def maintain(self) -> None:
-        """Pack what has become many small files. Quiet, and nothing to do most of the time."""
+        """Join the packs of many fetches. Large ones are left alone, and nothing is thrown away, so what was rewritten stays readable."""
         async with self._turn, held(self.folder / "lock", self._request.deadline):
-            await self._git().run("gc", "--auto", "--quiet", limits=self._transfer)
+            await self._git().run("repack", "-d", "-l", "-q", "--geometric=2", limits=self._transfer)
         self.objects.reopen()
 
     # ------------------------------------------------------------------ what is here
@@ -170,6 +170,10 @@ class Mirror:
         """From a commit along its first parents, newest first, up to and without ``stop``."""
         return history.first_parents(self.objects, commit, stop)
 
+    def new_commits(self, head: str, known: str | None) -> list[str]:
+        """Every commit that ``head`` has and ``known`` has not; ``head`` alone when nothing is known."""
+        return history.new_commits(self.objects, head, known)
+
     def changes(self, before: str | None, after: str) -> list[PathChange]:
         """The paths that differ between two commits, sorted; all are added where there is none before."""
         return history.changes(self.objects, before, after)
@@ -188,6 +192,9 @@ class Mirror:
 
     async def _default_head(self) -> Head:
         """HEAD. Its branch is asked for once, since that answer names every reference; later HEAD and branch are looked at together."""
+        note = self.folder / "default"
+        if self._default is None:
+            self._default = await asyncio.to_thread(_noted, note)
         if self._default and await self._brought("HEAD", self._default) and self._followed("HEAD") == self._followed(self._default):
             return Head(self._default, self._followed("HEAD"))
         said = await self._asked("--symref", "HEAD")
@@ -195,6 +202,7 @@ class Mirror:
         self._default = match[1] if match else ""
         if not said or not await self._brought(self._default or "HEAD"):
             raise await self._absent("")
+        await asyncio.to_thread(note.write_text, self._default)
         return Head(self._default, self._followed(self._default or "HEAD"))
 
     async def _newest(self, reference: str) -> Head:
@@ -250,9 +258,9 @@ class Mirror:
                 completed = await self._fetched(self.objects.directory, specifications)
             if is_corrupt(completed) or (completed.succeeded and await self._damaged()):
                 completed = await self._rebuilt(specifications)
-        if completed.succeeded:
-            await self._maintained()
-        elif not is_missing_reference(completed):
+        if completed.succeeded and repair.packs(self.objects.directory) > MOST_PACKS:
+            await self.maintain()
+        if not completed.succeeded and not is_missing_reference(completed):
             raise failure(completed, self.remote)
         return completed.succeeded
 
@@ -288,11 +296,6 @@ class Mirror:
             self._swept = True
             await asyncio.to_thread(repair.sweep, self.objects.directory)
 
-    async def _maintained(self) -> None:
-        self._fetches += 1
-        if self._fetches % FETCHES_BETWEEN_MAINTENANCE == 0:
-            await self.maintain()
-
     def _git(self, directory: Path | None = None) -> Git:
         environment = trusting(self.remote, surroundings(os.environ), self.folder / "gitconfig")
         return Git(directory or self.objects.directory, environment).knowing(self.remote)
@@ -309,6 +312,10 @@ class Mirror:
 def _kept(name: str) -> str:
     """Where the mirror keeps a reference. Hashed: a branch `a` that becomes `a/b` is no conflict of folders here."""
     return f"refs/trueup/{hashlib.sha256(name.encode()).hexdigest()[:40]}"
+
+
+def _noted(note: Path) -> str:
+    return note.read_text() if note.exists() else ""
 
 
 def _peeled(repository: pygit2.Repository, name: str) -> str:

@@ -46,11 +46,11 @@ class Objects:
         """Call with a repository; what fails is tried once more with a new one, because maintenance may have exchanged the packs."""
         try:
             return read(self.repository())
-        except (KeyError, pygit2.GitError, OSError, ValueError):
+        except (KeyError, pygit2.GitError, OSError):
             self.reopen()
         try:
             return read(self.repository())
-        except (KeyError, pygit2.GitError, OSError, ValueError) as error:
+        except (KeyError, pygit2.GitError, OSError) as error:
             raise self._damaged() from error
 
     def content(self, object_id: str) -> bytes:
@@ -73,7 +73,7 @@ class Objects:
         """Whether this commit is here."""
         try:
             return self.repository().odb.read_header(pygit2.Oid(hex=object_id))[0] == ObjectType.COMMIT
-        except (KeyError, pygit2.GitError):
+        except (KeyError, ValueError, pygit2.GitError):
             return False
 
     def store(self, content: bytes) -> str:

@@ -25,11 +25,7 @@ SETTINGS = {
     "core.askPass": "",
     "http.lowSpeedLimit": "1000",
     "http.lowSpeedTime": "60",
-    "gc.auto": "3000",
-    "gc.autoDetach": "false",
-    "gc.cruftPacks": "true",
-    "gc.pruneExpire": "90.days.ago",
-    "fetch.unpackLimit": "100",
+    "fetch.unpackLimit": "1",  # a pack is there as a whole or not at all; loose objects of a broken fetch are a commit without its files
     "push.gpgSign": "false",
     "transfer.credentialsInUrl": "allow",
     "advice.pushUpdateRejected": "false",

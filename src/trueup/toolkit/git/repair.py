@@ -50,6 +50,11 @@ def exchange(directory: Path, fresh: Path) -> None:
     shutil.rmtree(broken, ignore_errors=True)
 
 
+def packs(directory: Path) -> int:
+    """How many packs there are."""
+    return sum(1 for _ in directory.glob("objects/pack/*.pack"))
+
+
 async def is_sound(git: Git) -> bool:
     """Whether every object is there and whole. Slow, and still cheaper than fetching everything anew."""
     return (await git.run("fsck", "--no-dangling", "--no-progress", limits=_FSCK)).succeeded

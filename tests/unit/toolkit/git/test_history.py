@@ -126,6 +126,17 @@ async def test_a_commit_that_is_not_here_is_unreachable(workplace: Workplace, mi
         mirror.commit("1" * 40)
 
 
+@pytest.mark.parametrize("encoding", ["latin-1", "no-such-encoding", "utf-8"])
+async def test_a_commit_in_another_encoding_is_read(workplace: Workplace, mirror: Mirror, encoding: str) -> None:
+    head, _, _ = workplace.git("cat-file", "commit", workplace.commit({"a": "1"})).partition("\n\n")
+    content = f"{head}\nencoding {encoding}\n\nGrüße\n".replace("author Test", "author Zoë").encode("latin-1")
+    workplace.write({"made": content})
+    made = workplace.git("hash-object", "-t", "commit", "-w", "made")
+    workplace.push("--force", "origin", f"{made}:main")
+    found = mirror.commit((await mirror.head()).commit)
+    assert (found.author, found.subject) == (("Zoë", "Grüße") if encoding == "latin-1" else ("Zo\ufffd", "Gr\ufffd\ufffde"))
+
+
 async def test_a_date_beyond_every_calendar_is_no_crash(workplace: Workplace, mirror: Mirror) -> None:
     workplace.write({"a": "1"})
     workplace.git("add", "--all")

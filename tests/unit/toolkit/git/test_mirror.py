@@ -1,5 +1,6 @@
 import asyncio
 import os
+import subprocess
 import time
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from tests.testbed.repositories import Workplace, git
 from trueup.model.errors import Outdated, Refused, SettingsError, Unreachable
-from trueup.toolkit.git import program
+from trueup.toolkit.git import repair
 from trueup.toolkit.git.draft import Content, Draft, Person
 from trueup.toolkit.git.lock import held
 from trueup.toolkit.git.mirror import Head, Mirror
@@ -15,10 +16,6 @@ from trueup.toolkit.git.remote import remote
 from trueup.toolkit.process import Limits
 
 TRUEUP = Person("Trueup", "trueup@example.org")
-
-
-def packs(mirror: Mirror) -> int:
-    return len(list(mirror.objects.directory.glob("objects/pack/*.pack")))
 
 
 async def test_the_head_is_followed_from_commit_to_commit(workplace: Workplace, mirror: Mirror) -> None:
@@ -39,6 +36,14 @@ async def test_a_new_default_branch_is_noticed(workplace: Workplace, mirror: Mir
     workplace.push("origin", "HEAD:trunk")
     git(workplace.origin, "symbolic-ref", "HEAD", "refs/heads/trunk")
     assert await mirror.head() == Head("refs/heads/trunk", workplace.head())
+
+
+async def test_the_default_branch_is_asked_for_once(workplace: Workplace, mirror: Mirror) -> None:
+    first = workplace.commit({"a": "1"})
+    assert await mirror.head() == Head("refs/heads/main", first)
+    second = workplace.commit({"a": "2"})
+    later = Mirror(mirror.folder.parent, mirror.remote, request=Limits(deadline=0))
+    assert await later.head() == Head("refs/heads/main", second)
 
 
 async def test_a_detached_head_has_no_branch(workplace: Workplace, mirror: Mirror) -> None:
@@ -217,31 +222,52 @@ async def test_an_abandoned_pack_is_swept_and_a_young_one_is_not(workplace: Work
     assert [path.name for path in folder.glob("tmp_*")] == ["tmp_pack_young"]
 
 
-async def test_a_lost_object_is_never_an_absent_file(workplace: Workplace, mirror: Mirror) -> None:
+def unpack(mirror: Mirror) -> None:
+    """Turn the packs into single files, which can be damaged one by one."""
+    for pack in mirror.objects.directory.glob("objects/pack/*.pack"):
+        moved = pack.rename(mirror.folder / pack.name)
+        pack.with_suffix(".idx").unlink()
+        with moved.open("rb") as source:
+            subprocess.run(["git", f"--git-dir={mirror.objects.directory}", "unpack-objects", "-q"], stdin=source, check=True)
+
+
+def place_of(mirror: Mirror, object_id: str) -> Path:
+    return mirror.objects.directory / "objects" / object_id[:2] / object_id[2:]
+
+
+@pytest.mark.parametrize("lost", ["a", "a/b", "a/b/c"])
+async def test_a_lost_object_is_never_an_absent_file(workplace: Workplace, mirror: Mirror, lost: str) -> None:
     commit = workplace.commit({"a/b/c": "1"})
     await mirror.head()
-    for path in mirror.objects.directory.glob("objects/??/*"):
-        if path.parent.name + path.name == workplace.git("rev-parse", "HEAD:a/b"):
-            path.unlink()
+    unpack(mirror)
+    place_of(mirror, workplace.git("rev-parse", f"HEAD:{lost}")).unlink()
     fresh = Mirror(mirror.folder.parent, mirror.remote)
-    for look in (fresh.tree(commit).kind, fresh.tree(commit).names, fresh.tree(commit).read):
+    with pytest.raises(Unreachable, match="missing"):
+        fresh.tree(commit).read("a/b/c")
+    if lost != "a/b/c":
         with pytest.raises(Unreachable, match="missing"):
-            look("a/b/c" if look != fresh.tree(commit).names else "a/b")
+            fresh.tree(commit).kind("a/b/c")
     assert (await fresh.head()).commit == commit
     assert fresh.tree(commit).read("a/b/c") == b"1"
 
 
-@pytest.mark.parametrize("damage", ["commit gone", "commit empty", "reference broken", "configuration broken", "no repository"])
+@pytest.mark.parametrize(
+    "damage", ["commit gone", "commit empty", "packs gone", "reference broken", "configuration broken", "no repository"]
+)
 async def test_a_damaged_mirror_is_rebuilt(workplace: Workplace, mirror: Mirror, damage: str) -> None:
     commit = workplace.commit({"a": "1"})
     await mirror.head()
     directory = mirror.objects.directory
-    place = directory / "objects" / commit[:2] / commit[2:]
     if damage == "commit gone":
-        place.unlink()
+        unpack(mirror)
+        place_of(mirror, commit).unlink()
     elif damage == "commit empty":
-        place.chmod(0o644)
-        place.write_bytes(b"")
+        unpack(mirror)
+        place_of(mirror, commit).chmod(0o644)
+        place_of(mirror, commit).write_bytes(b"")
+    elif damage == "packs gone":
+        for pack in directory.glob("objects/pack/*"):
+            pack.unlink()
     elif damage == "reference broken":
         for reference in directory.glob("refs/trueup/*"):
             reference.write_text("")
@@ -278,20 +304,17 @@ async def test_one_process_at_a_time_fetches(workplace: Workplace, mirror: Mirro
     assert (await waiting).commit == commit
 
 
-async def test_what_is_many_is_packed_and_still_read(workplace: Workplace, mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
-    for setting in ("fetch.unpackLimit", "gc.autoPackLimit"):
-        monkeypatch.setitem(program.SETTINGS, setting, "1")
-    commits = []
-    for number in range(4):
+async def test_many_packs_are_joined_and_still_read(workplace: Workplace, mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trueup.toolkit.git.mirror.MOST_PACKS", 4)
+    commits = [workplace.commit({"a": "0"})]
+    await mirror.head()
+    old = mirror.tree(commits[0])
+    for number in range(1, 8):
         commits.append(workplace.commit({"a": str(number)}))
         await mirror.head()
-    tree = mirror.tree(commits[0])
-    assert tree.names("") == ["a"]
-    assert packs(mirror) == 4
-    await mirror.maintain()
-    assert packs(mirror) == 1
-    assert [mirror.tree(commit).read("a") for commit in commits] == [b"0", b"1", b"2", b"3"]
-    assert tree.read("a") == b"0"
+    assert repair.packs(mirror.objects.directory) <= 4
+    assert [mirror.tree(commit).read("a") for commit in commits] == [str(number).encode() for number in range(8)]
+    assert old.read("a") == b"0"
 
 
 # ---------------------------------------------------------------------- push
