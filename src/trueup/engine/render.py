@@ -163,7 +163,7 @@ class DeclaredTree:
             )
         return self.tree.read(path, limit)
 
-    def walk(self, path: str) -> list[str]:
+    def walk(self, path: str) -> Iterable[str]:
         """All declared files below a folder."""
         if self._below_whole(path):
             return self.tree.walk(path)

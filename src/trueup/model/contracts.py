@@ -4,7 +4,7 @@ A *kind* is what an entry point names (``trueup.renderers``, ``trueup.runtimes``
 gives a *runtime* that speaks of one target.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -47,7 +47,7 @@ class Tree(Protocol):
     def read(self, path: str, limit: int | None = None) -> bytes:
         """A file's content. Raises DeclarationError: not there, larger than ``limit`` bytes, a submodule, an LFS pointer."""
 
-    def walk(self, path: str) -> list[str]:
+    def walk(self, path: str) -> Iterable[str]:
         """All files below a folder, sorted."""
 
 

@@ -131,6 +131,8 @@ class Followed(msgspec.Struct, frozen=True, kw_only=True):
     hold: Hold | None = None
     error: str = ""
     fetched_at: float = 0.0
+    inexact: bool = False
+    """The history is longer than was walked: some applications have the head as their revision until the rest of it was."""
 
 
 class Advance(msgspec.Struct, kw_only=True):

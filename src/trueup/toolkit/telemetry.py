@@ -12,13 +12,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import msgspec
 from opentelemetry import trace
 from opentelemetry.trace import NonRecordingSpan, SpanContext, Status, StatusCode, TraceFlags
 
-_facts: ContextVar[Mapping[str, str]] = ContextVar("trueup_facts", default={})
+_facts: ContextVar[Mapping[str, str]] = ContextVar("trueup_facts", default=MappingProxyType({}))
 
 
 class Meter(Protocol):
@@ -124,7 +125,7 @@ class JsonLines(logging.Formatter):
 
 def logger_to(stream: Any, style: str = "text", level: str = "info") -> logging.Logger:
     """A logger that writes to a stream in ``text`` or ``json``; its own, so that nothing global changes."""
-    logger = logging.Logger("trueup", level.upper())
+    logger = logging.Logger("trueup", level.upper())  # noqa: LOG001 - one of its own: a command must not change the process's logging
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines() if style == "json" else TextLines())
     logger.addHandler(handler)

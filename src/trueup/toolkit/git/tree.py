@@ -1,7 +1,8 @@
 """The files of one revision, read-only: links are followed inside the tree, and what cannot be read is refused with its name.
 
-Paths are relative to the root, with ``/`` between names; ``""`` is the root. ``kind``, ``object_id`` and ``mode`` speak of the path itself,
-so a link is a link; ``names``, ``listing_id``, ``size``, ``read``, ``walk`` and ``find`` follow a link to what it means.
+Paths are relative to the root, with ``/`` between names; ``""`` is the root. A link is what it leads to, everywhere: one that leads to
+nothing is nothing. Only ``walk`` and ``find`` do not go into a folder by a link, for there is another way into it. Because a change of what
+a link leads to is a change at another path, ``resolve`` names the real path and the links on the way.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ from typing import Literal
 
 from trueup.model.errors import DeclarationError, Fault
 
-Kind = Literal["file", "folder", "link", "submodule"]
+Kind = Literal["file", "folder", "submodule"]
 
 FILE, EXECUTABLE, LINK, FOLDER, SUBMODULE = 0o100644, 0o100755, 0o120000, 0o040000, 0o160000
 """The modes that Git knows."""
@@ -20,7 +21,8 @@ FILE, EXECUTABLE, LINK, FOLDER, SUBMODULE = 0o100644, 0o100755, 0o120000, 0o0400
 LINKS_IN_A_ROW = 16
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 _LFS_POINTER_SIZE = 1024
-_KINDS: dict[int, Kind] = {LINK: "link", FOLDER: "folder", SUBMODULE: "submodule"}
+_KINDS: dict[int, Kind] = {FOLDER: "folder", SUBMODULE: "submodule"}
+_LISTED = {**_KINDS, LINK: "link"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +37,17 @@ class Tree(ABC):
     """Files by path. May be read from any thread. Everything raises DeclarationError for links that leave the tree or never end."""
 
     def kind(self, path: str) -> Kind | None:
-        """What is at a path, a link itself included; None where nothing is."""
+        """What is at a path; None where nothing is."""
         mode = self.mode(path)
         return _KINDS.get(mode, "file") if mode else None
 
     def mode(self, path: str) -> int:
-        """Git's mode of what is at a path, a link itself included; 0 where nothing is."""
-        return self._mode(self._place(path))
+        """Git's mode of what is at a path; 0 where nothing is."""
+        return self._mode(self.resolve(path).path)
 
     def object_id(self, path: str) -> str | None:
-        """Git's id of the content at a path (of a folder: its tree id), a link itself included; None where nothing is."""
-        place = self._place(path)
+        """Git's id of the content at a path (of a folder: its tree id); None where nothing is."""
+        place = self.resolve(path).path
         return self._object_id(place) if self._mode(place) else None
 
     def size(self, path: str) -> int:
@@ -71,15 +73,15 @@ class Tree(ABC):
         return sorted(self._children(self.resolve(path).path))
 
     def listing_id(self, path: str) -> str | None:
-        """A digest of names and kinds in a folder. It stays the same when only contents change. None where there is no folder."""
+        """A digest of names and kinds in a folder, links told apart. It stays when only contents change. None where no folder is."""
         place = self.resolve(path).path
         if self._mode(place) != FOLDER:
             return None
-        listed = "".join(f"{name}\0{_KINDS.get(mode, 'file')}\n" for name, mode in sorted(self._children(place).items()))
+        listed = "".join(f"{name}\0{_LISTED.get(mode, 'file')}\n" for name, mode in sorted(self._children(place).items()))
         return hashlib.sha1(listed.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
 
     def walk(self, path: str = "", skip: Callable[[str], bool] | None = None) -> Iterator[str]:
-        """Every path below a folder that is no folder itself, sorted. Links are named, not followed; submodules are named.
+        """Every path below a folder that is no folder itself, sorted. Links and submodules are named, whatever they lead to.
 
         A folder for which ``skip`` is true is left out with all that is in it.
         """
@@ -120,14 +122,6 @@ class Tree(ABC):
                 raise _leaves(path, links)
             pending.extend(target.split("/")[::-1])
         return Resolved("/".join(done), tuple(links))
-
-    def _place(self, path: str) -> str:
-        """The real path of the folder that a path is in, and the name in it."""
-        folder, _, name = path.strip("/").rpartition("/")
-        if name in ("", ".", ".."):
-            return self.resolve(path).path
-        place = self.resolve(folder).path
-        return f"{place}/{name}" if place else name
 
     def _file(self, path: str) -> str:
         place = self.resolve(path).path

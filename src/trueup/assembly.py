@@ -1,0 +1,116 @@
+"""Finds plug-ins by name and puts the engine together: the only module that knows both sides."""
+
+import logging
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import entry_points
+from typing import Any
+
+from trueup.engine.equipment import Equipment, Following
+from trueup.engine.fetch import Rules
+from trueup.engine.render import Renders
+from trueup.engine.requests import Engine
+from trueup.engine.targets import Targets
+from trueup.model.application import Target
+from trueup.model.contracts import Kinds, Place, RendererKind, RuntimeKind
+from trueup.model.errors import SettingsError
+from trueup.model.memory import Memory
+from trueup.model.source import Repository
+from trueup.settings import Settings
+from trueup.store import ServeLock, open_memory, this_process
+from trueup.toolkit.door import Door
+from trueup.toolkit.git.draft import Person
+from trueup.toolkit.git.mirror import Mirror
+from trueup.toolkit.telemetry import Meter, Telemetry
+
+
+def renderer_kinds() -> dict[str, RendererKind]:
+    """Every renderer that is installed, by name."""
+    return _found("trueup.renderers")
+
+
+def runtime_kinds() -> dict[str, RuntimeKind]:
+    """Every runtime that is installed, by name."""
+    return _found("trueup.runtimes")
+
+
+def _found(group: str) -> dict[str, Any]:
+    kinds = {}
+    for entry in entry_points(group=group):
+        try:
+            kinds[entry.name] = entry.load()
+        except ImportError as error:
+            raise SettingsError(
+                f"the plug-in `{entry.name}` cannot be loaded: {error}", where=entry.value, hint="install it again"
+            ) from error
+    return kinds
+
+
+@asynccontextmanager
+async def assemble(settings: Settings, logger: logging.Logger | None = None, meter: Meter | None = None) -> AsyncIterator[Engine]:
+    """An engine on the settings' state folder, closed at the end. Without a logger it logs nothing. Raises SettingsError."""
+    memory = open_memory(settings.state)
+    kinds = Kinds(renderer_kinds(), runtime_kinds())
+    store, work = Door("store", 1), Door("work", settings.limits.render_workers)
+    targets = Targets(kinds, _placing(settings))
+    equipment = Equipment(
+        memory=memory,
+        store=store,
+        work=work,
+        kinds=kinds,
+        renders=Renders(kinds, memory),
+        targets=targets,
+        telemetry=Telemetry(logger or _silent(), meter),
+        lease=this_process(),
+        following=_following(settings),
+        person=Person(settings.identity.name, settings.identity.email),
+    )
+    try:
+        yield Engine(equipment, lambda: _is_served(settings), settings.limits.concurrency)
+    finally:
+        await targets.close()
+        work.close()
+        store.close()
+        memory.close()
+
+
+def retention(settings: Settings, memory: Memory) -> Callable[[], object]:
+    """What drops old history, as the settings say."""
+    return lambda: memory.retain(settings.retention.runs, settings.retention.days)
+
+
+def _silent() -> logging.Logger:
+    logger = logging.Logger("trueup", logging.CRITICAL + 1)  # noqa: LOG001 - one of its own: nothing global changes
+    logger.addHandler(logging.NullHandler())
+    return logger
+
+
+def _is_served(settings: Settings) -> bool:
+    """Whether another process serves this state folder; this one asking itself does its own work."""
+    serving = ServeLock.find(settings.state)
+    return serving is not None and serving.pid != os.getpid()
+
+
+def _placing(settings: Settings) -> Callable[[Target], Place]:
+    def place(target: Target) -> Place:
+        short = Repository(target.repository).short
+        folder = settings.state / "targets" / target.runtime / short
+        return Place(folder, settings.secret, settings.targets.get(target.runtime, {}))
+
+    return place
+
+
+def _following(settings: Settings) -> Callable[[Repository], Following]:
+    """Each repository with its one mirror: repositories of one URL share it."""
+    mirrors: dict[str, Mirror] = {}
+    known: dict[str, Following] = {}
+
+    def following(repository: Repository) -> Following:
+        if repository.identity not in known:
+            chosen = settings.of_repository(repository)
+            mirror = mirrors.setdefault(repository.url, Mirror(settings.state / "mirrors", chosen.remote()))
+            known[repository.identity] = Following(repository, mirror, Rules(chosen.rewind, chosen.signing_keys), chosen.poll)
+        return known[repository.identity]
+
+    return following

@@ -1,0 +1,352 @@
+"""A new head -> the step of the catalog: what is declared now, what its renders give, and which applications a commit touched."""
+
+import posixpath
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from trueup.engine.discover import IGNORE_FILE, Found, cross_check, discover, duplicates, ignored, is_declaration
+from trueup.engine.render import Rendering, Renders, Unrendered
+from trueup.model.application import Application, Target
+from trueup.model.contracts import Kinds, Tree
+from trueup.model.errors import Fault, Held
+from trueup.model.memory import Address, Advance, Catalog, Declared, Followed, Input, Outline
+from trueup.toolkit.git.history import Commit, PathChange
+from trueup.toolkit.git.mirror import Mirror
+
+MOST_REMOVALS: Final = 10
+EXACT_COMMITS: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One commit of the first-parent line and what it changed against its first parent."""
+
+    commit: Commit
+    changes: tuple[PathChange, ...]
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What a step is worked out from. ``occupied`` gives the targets where something of ours still is."""
+
+    mirror: Mirror
+    catalog: Catalog
+    kinds: Kinds
+    renders: Renders
+    occupied: Callable[[], frozenset[str]]
+    released: frozenset[str] = frozenset()
+    dated: bool = True
+    """Whether to find each application's own revision; without it all have the commit itself (a preview needs no more)."""
+
+
+class Stepping:
+    """Works out one step, from the commit that the catalog describes to a new head. Blocks; writes nothing but the render cache."""
+
+    def __init__(self, followed: Followed, commit: str, surroundings: Surroundings) -> None:
+        self.before = followed
+        self.repository = followed.repository.identity
+        self.folder = followed.repository.path
+        self.commit = commit
+        self.around = surroundings
+        self.tree: Tree = surroundings.mirror.tree(commit)
+        self.line = self._line()
+        self.outlines = {outline.name: outline for outline in surroundings.catalog.outlines(self.repository)}
+        self.step = Advance(followed=followed)
+        self.files: dict[str, str | None] = {}
+        self.faults: tuple[Fault, ...] = ()
+        self.declared: dict[str, Application] = {}
+        self.targets: dict[str, Target] = {}
+        self.file_faults: dict[str, list[Fault]] = {}
+        self.cross_faults: dict[str, list[Fault]] = {}
+        self.absent: set[str] = set()
+        self.inputs: dict[str, tuple[Input, ...]] = {}
+        self.fresh: dict[str, Declared] = {}
+        self.known: dict[str, Declared | None] = {}
+
+    def advance(self) -> Advance:
+        """The step. Raises Held (kind ``removal``) when the commit takes away too many applications at once."""
+        changed = {change.path for step in self.line or () for change in step.changes} if self.line is not None else None
+        self.files = self._declaration_files(changed)
+        found = self._discover()
+        self._merge(found)
+        self._guard_removals()
+        self._render(self._candidates(found, changed))
+        self._date()
+        return self._finished()
+
+    # ------------------------------------------------------------------ what is declared
+
+    def _line(self) -> list[Step] | None:
+        """The commits since the last step, newest first; None when the last one is not on the first-parent line (or there is none)."""
+        mirror, before = self.around.mirror, self.before.commit
+        if not before or not mirror.contains(self.commit, before):
+            return None
+        steps = []
+        for commit in mirror.first_parents(self.commit, before):
+            if commit.parent is None:
+                return None
+            steps.append(Step(commit, tuple(mirror.changes(commit.parent, commit.id))))
+        return steps
+
+    def _declaration_files(self, changed: set[str] | None) -> dict[str, str | None]:
+        """The declaration files to read again: file -> blob id, None when it is gone."""
+        known = self.around.catalog.files(self.repository)
+        ignore_file = posixpath.join(self.folder, IGNORE_FILE)
+        if changed is None or ignore_file in changed:
+            there = self._all_files()
+            files: dict[str, str | None] = {file: blob for file, blob in there.items() if changed is None or known.get(file) != blob}
+            files.update({file: None for file in known if file not in there})
+            return files
+        mine = [path for path in changed if is_declaration(path) and (not self.folder or path.startswith(self.folder + "/"))]
+        hidden = ignored(self.tree, self.folder, mine)
+        files = {path: self.tree.object_id(path) if self.tree.kind(path) == "file" else None for path in mine if path not in hidden}
+        broken = {fault.file for fault in self.before.faults if fault.file in known}
+        if files or broken:
+            files.update({file: known[file] for file in broken if file not in files})
+        return files
+
+    def _all_files(self) -> dict[str, str]:
+        found = dict(self.around.mirror.tree(self.commit).find(is_declaration, self.folder))
+        hidden = ignored(self.tree, self.folder, found)
+        return {file: blob for file, blob in found.items() if file not in hidden}
+
+    def _discover(self) -> Found:
+        return discover(self.repository, self.tree, [file for file, blob in self.files.items() if blob is not None], self.around.kinds)
+
+    def _merge(self, found: Found) -> None:
+        """Put what was read together with what the catalog knows of the other files, and check across files."""
+        files = self.files
+        self.declared = {application.name: application for application in reversed(found.applications)}
+        doubled = duplicates([*self._unread(found), *found.applications])
+        broken = {fault.file for fault in found.faults}
+        self.targets = {target.name: target for target in self.around.catalog.targets(self.repository)}
+        self._merge_targets(found, broken)
+        for name, outline in self.outlines.items():
+            if name in self.declared or (outline.file not in files and not outline.absent):
+                continue
+            if outline.file in broken:
+                self.file_faults[name] = [fault for fault in found.faults if fault.file == outline.file]
+            else:
+                self.absent.add(name)
+        self.cross_faults = cross_check(self._merged_outlines(), self._existing_targets(), self._lines(found)) if files else {}
+        kept = [] if files else list(self.before.faults)
+        every = [*found.faults, *doubled, *(fault for faults in self.cross_faults.values() for fault in faults), *kept]
+        self.faults = tuple(dict.fromkeys(sorted(every)))
+
+    def _unread(self, found: Found) -> list[Application]:
+        """Applications of files that were not read now and whose name was found again."""
+        names = [app.name for app in found.applications if app.name in self.outlines and self.outlines[app.name].file not in self.files]
+        return [declared.application for declared in self.around.catalog.applications(self.repository, names)] if names else []
+
+    def _merge_targets(self, found: Found, broken: set[str]) -> None:
+        read = {target.name: target for target in found.targets}
+        gone = [name for name, target in self.targets.items() if self._is_gone(target, read, broken)]
+        occupied = self.around.occupied() if gone else frozenset()
+        for name in gone:
+            target = self.targets[name]
+            if name in occupied:
+                # Something of ours is still there: its declaration stays known, and nothing new may name it.
+                self.targets[name] = msgspec.structs.replace(target, file="")
+                self.step.targets.append(self.targets[name])
+            else:
+                del self.targets[name]
+                self.step.removed_targets.append(name)
+        for name, target in read.items():
+            if self.targets.get(name) != target:
+                self.step.targets.append(target)
+            self.targets[name] = target
+
+    def _is_gone(self, target: Target, read: Mapping[str, Target], broken: set[str]) -> bool:
+        return target.name not in read and target.file in self.files and target.file not in broken
+
+    def _existing_targets(self) -> set[str]:
+        return {name for name, target in self.targets.items() if target.file}
+
+    def _merged_outlines(self) -> Iterator[Outline]:
+        for name, outline in self.outlines.items():
+            if name not in self.declared and name not in self.absent:
+                yield outline
+        for application in self.declared.values():
+            yield Outline(application.name, application.file, application.target, application.spec.depends_on)
+
+    def _lines(self, found: Found) -> dict[str, tuple[str, int]]:
+        return {application.name: (application.file, application.line) for application in found.applications}
+
+    def _guard_removals(self) -> None:
+        """Nothing is concluded from absence while anything is broken; and a commit that takes away many is held whole."""
+        if self.faults:
+            return
+        going = sorted(self.absent)
+        if len(going) > MOST_REMOVALS and self.commit not in self.around.released:
+            raise Held(
+                f"{self.commit[:7]} removes {len(going)} applications ({', '.join(going[:5])}, ..), more than {MOST_REMOVALS} at once",
+                kind="removal",
+                where=self.repository,
+                hint="put them back, or run `trueup approve --repository` to let them go",
+            )
+        self.step.removed.extend(going)
+
+    # ------------------------------------------------------------------ what it renders to
+
+    def _candidates(self, found: Found, changed: set[str] | None) -> dict[str, Declared | None]:
+        """The applications to render again, each as the catalog knows it."""
+        names = {application.name for application in found.applications}
+        names.update(name for name, outline in self.outlines.items() if outline.faulty)
+        names.update(self.cross_faults, self.file_faults)
+        if changed is None and self.before.commit:
+            changed = {change.path for change in self.around.mirror.changes(self.before.commit, self.commit)}
+        if changed and self.outlines:
+            names.update(name for name, _ in self.around.catalog.touched(self.repository, _with_ancestors(changed)))
+        names -= set(self.step.removed)
+        known = {
+            each.application.name: each for each in self.around.catalog.applications(self.repository, sorted(names & set(self.outlines)))
+        }
+        return {name: known.get(name) for name in sorted(names)}
+
+    def _render(self, candidates: Mapping[str, Declared | None]) -> None:
+        self.known = dict(candidates)
+        for name, known in candidates.items():
+            application = self.declared.get(name) or (known.application if known else None)
+            if application is None:
+                continue
+            faults = self.file_faults.get(name) or self.cross_faults.get(name)
+            if faults or (name in self.absent and self.faults):
+                self._stay(application, known, tuple(faults or ()), None)
+                continue
+            target = self.targets.get(application.target)
+            try:
+                rendering = self.around.renders.render(application, target, self.tree)
+            except Unrendered as error:
+                self._stay(application, known, error.faults, error.inputs)
+            else:
+                self._take(application, rendering)
+
+    def _take(self, application: Application, rendering: Rendering) -> None:
+        keys = tuple(manifest.key for manifest in rendering.manifests)
+        self.fresh[application.name] = Declared(application=application, revision=self.commit, digest=rendering.digest, keys=keys)
+        self.inputs[application.name] = rendering.inputs
+
+    def _stay(self, application: Application, known: Declared | None, faults: tuple[Fault, ...], inputs: tuple[Input, ...] | None) -> None:
+        """Absent is not broken: with a fault, all stays as it was when it last was right."""
+        name = application.name
+        base = known or Declared(application=application, revision=self.commit)
+        self.fresh[name] = msgspec.structs.replace(base, faults=faults, absent=name in self.absent)
+        self.inputs[name] = inputs if inputs is not None else self.around.catalog.inputs(self.repository, name)
+
+    # ------------------------------------------------------------------ whose commit it is
+
+    def _date(self) -> None:
+        """Find each application's own revision: the newest commit of the line that touches one of its inputs."""
+        if not self.around.dated:
+            return
+        if self.line is not None:
+            dated = {name: (step.commit.id, True) for name, step in first_touches(self.inputs, self.line, self.around.mirror)}
+            for name, declared in self.fresh.items():
+                earlier = self.known.get(name)
+                revision, exact = dated.get(name) or (
+                    (earlier.revision, earlier.exact) if earlier and earlier.revision else (self.commit, True)
+                )
+                self.fresh[name] = msgspec.structs.replace(declared, revision=revision, exact=exact)
+            return
+        everything = dict(self.inputs)
+        for name in self.outlines:
+            if name not in everything and name not in self.step.removed:
+                everything[name] = self.around.catalog.inputs(self.repository, name)
+        for name, (revision, exact) in dates(everything, self.commit, self.around.mirror, EXACT_COMMITS).items():
+            if name in self.fresh:
+                self.fresh[name] = msgspec.structs.replace(self.fresh[name], revision=revision, exact=exact)
+            else:
+                self.step.revisions[name] = (revision, exact)
+
+    def _finished(self) -> Advance:
+        step = self.step
+        for name, declared in self.fresh.items():
+            earlier = self.known.get(name)
+            if declared != earlier:
+                step.applications.append((declared, self.inputs[name]))
+                step.wake.append(Address(self.repository, name, declared.application.target))
+                if earlier and earlier.application.target != declared.application.target:
+                    step.wake.append(Address(self.repository, name, earlier.application.target))
+        for name in (*step.removed, *step.revisions):
+            if name in self.outlines:
+                step.wake.append(Address(self.repository, name, self.outlines[name].target))
+        step.files = self.files
+        inexact = self.before.inexact and self.line is not None
+        step.followed = msgspec.structs.replace(
+            self.before,
+            commit=self.commit,
+            head=self.commit,
+            faults=self.faults,
+            hold=None,
+            error="",
+            inexact=inexact or not all(declared.exact for declared in self.fresh.values()),
+        )
+        return step
+
+
+def dates(inputs: Mapping[str, tuple[Input, ...]], commit: str, mirror: Mirror, most: int) -> dict[str, tuple[str, bool]]:
+    """The revision of each application as of ``commit``, by one walk of the first-parent line. Blocks.
+
+    Those that the newest ``most`` commits do not touch (0: all are looked at) are not exact.
+    """
+    found = {name: (step.commit.id, True) for name, step in first_touches(inputs, _history(commit, mirror, most), mirror)}
+    return {name: found.get(name, (commit, False)) for name in inputs}
+
+
+def _history(commit: str, mirror: Mirror, most: int) -> Iterator[Step]:
+    for count, each in enumerate(mirror.first_parents(commit)):
+        if most and count >= most:
+            return
+        yield Step(each, tuple(mirror.changes(each.parent, each.id)))
+
+
+def first_touches(inputs: Mapping[str, tuple[Input, ...]], line: Iterable[Step], mirror: Mirror) -> Iterator[tuple[str, Step]]:
+    """For each application the newest step of the line that touches one of its inputs; nothing for those that none touches."""
+    waiting = set(inputs)
+    by_path: dict[str, list[tuple[str, str]]] = {}
+    for name, each in inputs.items():
+        for given in each:
+            by_path.setdefault(given.path, []).append((given.kind, name))
+    for step in line:
+        if not waiting:
+            return
+        for name in _touched_by(step, by_path, mirror):
+            if name in waiting:
+                waiting.discard(name)
+                yield name, step
+
+
+def _touched_by(step: Step, by_path: Mapping[str, list[tuple[str, str]]], mirror: Mirror) -> set[str]:
+    """Who has an input that this commit changed. A content that changes is in no listing; a name that comes or goes is."""
+    touched: set[str] = set()
+    for change in step.changes:
+        touched.update(name for kind, name in by_path.get(change.path, ()) if kind in ("file", "absent", "whole"))
+        for folder in _ancestors(change.path):
+            for kind, name in by_path.get(folder, ()):
+                if name in touched:
+                    continue
+                if kind == "whole" or (change.kind != "modified" and kind != "file" and _listing_moved(step, folder, mirror)):
+                    touched.add(name)
+    return touched
+
+
+def _listing_moved(step: Step, folder: str, mirror: Mirror) -> bool:
+    if step.commit.parent is None:
+        return True
+    return mirror.tree(step.commit.id).listing_id(folder) != mirror.tree(step.commit.parent).listing_id(folder)
+
+
+def _ancestors(path: str) -> Iterator[str]:
+    while path:
+        path = posixpath.dirname(path)
+        yield path
+
+
+def _with_ancestors(paths: Iterable[str]) -> list[str]:
+    every = set(paths)
+    for path in list(every):
+        every.update(_ancestors(path))
+    return sorted(every)

@@ -1,0 +1,338 @@
+"""The course of one walk: what it starts from, what it decides, and what is to be remembered of it. Pure: it reads and writes nothing."""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from trueup.model.application import Application, Policy, Removal
+from trueup.model.errors import Fault
+from trueup.model.health import HealthReport, State
+from trueup.model.memory import Drifted, Known, Row, Standing, Waiting
+from trueup.model.plan import Hold, Plan, Verb
+from trueup.model.run import Outcome, Run, RunState, Status, Sync, Trigger, new_run_id
+from trueup.model.source import Revision
+
+WELL: Final = (State.HEALTHY, State.SUSPENDED)
+# Drift that was not undone for so long (seconds) starts afresh; the first few times in a row it is undone at once.
+CALM: Final = 120.0
+FREE_HEALS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """How a walk ends. ``due`` (seconds since the epoch): come back then; None: the row is finished.
+
+    ``roll_back`` names the run whose revision turned out bad and is to be rolled back by itself.
+    """
+
+    due: float | None = None
+    attempts: int = 0
+    roll_back: str = ""
+
+
+DONE: Final = Later()
+
+
+class Course:
+    """One walk of one address: what it starts from, and how run and standing change on the way."""
+
+    def __init__(self, row: Row, known: Known, actor: str = "", at: str = "") -> None:
+        self.address = row.address
+        self.trigger = row.trigger
+        self.attempts = row.attempts
+        self.known = known
+        self.actor = actor
+        self.at = at
+        self.run = known.run
+        self.run_id = known.run.id if known.run else new_run_id()
+        self.plan = known.plan if known.plan is not None else Plan(application="", target="", repository="", revision="")
+        self.standing = known.standing or self._new_standing()
+        self.health = self.standing.health if self.standing else HealthReport()
+
+    def _new_standing(self) -> Standing | None:
+        application = self.application
+        if application is None:
+            return None
+        status = Status(repository=self.address.repository, application=application.name, target=self.address.target)
+        return Standing(application=application, status=status)
+
+    # ------------------------------------------------------------------ what is wanted
+
+    @property
+    def removed(self) -> bool:
+        """Its declaration is gone, or names another target."""
+        declared = self.known.declared
+        return declared is None or declared.application.target != self.address.target
+
+    @property
+    def application(self) -> Application | None:
+        """As it is declared; when it is going, as it was last applied."""
+        if self.removed:
+            return self.known.standing.application if self.known.standing else None
+        return self.known.declared.application if self.known.declared else None
+
+    @property
+    def policy(self) -> Policy:
+        """What may be done by itself; of an application whose policy keeps its objects, pruning is off while it goes."""
+        application = self.application
+        policy = application.policy if application else Policy()
+        if self.removed and policy.removal is Removal.KEEP:
+            return policy.model_copy(update={"prune": False})
+        if self.removed and self.known.declared is not None:
+            # It moves to another target: what is left here goes once the new place is ready.
+            return policy.model_copy(update={"removal": Removal.DELETE})
+        return policy
+
+    def waiting(self, kind: str) -> Waiting | None:
+        """A hold of this kind on this application."""
+        return next((hold for hold in self.known.holds if hold.kind == kind), None)
+
+    @property
+    def bad(self) -> Waiting | None:
+        """The hold that keeps the application's present revision out."""
+        hold = self.waiting("bad revision")
+        declared = self.known.declared
+        return hold if hold and declared and not self.removed and hold.revision == declared.revision else None
+
+    @property
+    def revision(self) -> str:
+        """The revision that this walk makes true."""
+        if self.at:
+            return self.at
+        if self.removed:
+            return self.known.followed.commit if self.known.followed else ""
+        if self.bad:
+            return self.bad.good
+        return self.known.declared.revision if self.known.declared else ""
+
+    @property
+    def digest(self) -> str:
+        """The digest of what this walk makes true; empty for another revision than the application's own."""
+        declared = self.known.declared
+        return declared.digest if declared and not self.removed and self.revision == declared.revision else ""
+
+    @property
+    def settled(self) -> bool:
+        """Whether what is wanted was applied already, so that any difference is drift."""
+        standing = self.known.standing
+        if standing is None or not standing.applied or self.removed:
+            return False
+        return standing.status.revision == self.revision and (not self.digest or standing.digest == self.digest)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the run that has not ended is for what is wanted now."""
+        return self.run is not None and self.known.plan is not None and (self.run.revision == self.revision or self.removed)
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What is wrong in its declaration or render."""
+        declared = self.known.declared
+        return declared.faults if declared and not self.removed else ()
+
+    # ------------------------------------------------------------------ how it stands
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """What was done of the plan so far."""
+        return self.run.outcomes if self.run else ()
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """What was written, by key."""
+        return self.standing.versions if self.standing else {}
+
+    @property
+    def deadline(self) -> float:
+        """When the run must be healthy, in seconds since the epoch; 0 when nothing waits."""
+        return self.standing.deadline if self.standing else 0.0
+
+    @property
+    def may_roll_back(self) -> bool:
+        """Whether a bad end may be answered by a rollback: once for each bad revision, and never for a rollback's own run."""
+        bad = self.waiting("bad revision")
+        own = self.run is not None and self.run.trigger is Trigger.ROLLBACK
+        good = self.standing.good if self.standing else ""
+        if own or self.removed or self.at or not good or good == self.revision:
+            return False
+        return bad is None or bad.revision != self.revision
+
+    def is_overtaken_by(self, fresh: Known) -> bool:
+        """Whether something else is wanted by now."""
+        declared = fresh.declared
+        if self.at:
+            return False
+        if self.removed:
+            return declared is not None and declared.application.target == self.address.target and not declared.absent
+        return declared is not None and not declared.faults and not self.bad and declared.revision != self.revision
+
+    def heal_pause(self, now: float) -> float:
+        """How long drift is left before it is undone again, in seconds: nothing for the first three in a row."""
+        if self.standing is None or now - self.standing.healed_at > CALM or self.standing.heals < FREE_HEALS:
+            return 0.0
+        wait: float = min(0.5 * 2.0 ** (self.standing.heals - FREE_HEALS), CALM / 2)
+        return max(0.0, self.standing.healed_at + wait - now)
+
+    def stands(self, sync: Sync, message: str, health: HealthReport | None = None) -> Standing | None:
+        """How it stands now, for a walk that changes nothing. None when there is nothing to say."""
+        if self.standing is None:
+            return None
+        if health is not None:
+            self.saw(health)
+        self.standing = self._with_status(self.standing, sync, message or self.health.message)
+        return self.standing
+
+    def saw(self, health: HealthReport) -> None:
+        """How the objects do."""
+        self.health = health
+        if self.standing is not None:
+            self.standing = msgspec.structs.replace(self.standing, health=health)
+
+    def _with_status(self, standing: Standing, sync: Sync, message: str) -> Standing:
+        declared = self.known.declared
+        status = msgspec.structs.replace(
+            standing.status,
+            desired_revision=declared.revision if declared and not self.removed else "",
+            sync=sync,
+            health=standing.health.state,
+            message=message,
+            last_run=self.run.id if self.run else standing.status.last_run,
+        )
+        return msgspec.structs.replace(standing, status=status)
+
+    # ------------------------------------------------------------------ the run
+
+    def begin(self, plan: Plan, written: Revision | None, now: float) -> Run:
+        """A run begins; with it, what the application's policy is from now on."""
+        standing, application = self.standing, self.application
+        if standing is None or application is None:
+            raise ValueError("a walk without an application has no run")
+        self.plan = plan
+        self.run = self._new_run(plan, written, now)
+        heals = self.run.trigger is Trigger.DRIFT
+        begun = msgspec.structs.replace(
+            standing,
+            application=application,
+            applied=False,
+            drift=(),
+            digest=self.digest,
+            deadline=now + self.policy.timeout,
+            heals=(standing.heals + 1 if now - standing.healed_at < CALM else 1) if heals else standing.heals,
+            healed_at=now if heals else standing.healed_at,
+            status=msgspec.structs.replace(standing.status, revision=self.revision),
+        )
+        self.standing = self._with_status(begun, Sync.PROGRESSING, "")
+        return self.run
+
+    def _new_run(self, plan: Plan, written: Revision | None, now: float) -> Run:
+        declared = self.known.declared
+        return Run(
+            id=self.run_id,
+            repository=self.address.repository,
+            application=self.address.application,
+            target=self.address.target,
+            revision=self.revision,
+            revision_exact=declared.exact if declared and self.digest else True,
+            author=written.author if written else "",
+            subject=written.subject if written else "",
+            actor=self.actor or "trueup",
+            trigger=self._run_trigger(),
+            plan=plan.digest,
+            started_at=instant(now),
+        )
+
+    def _run_trigger(self) -> Trigger:
+        hold = self.waiting("bad revision")
+        if hold and (self.bad or hold.commit == self.revision):
+            return Trigger.ROLLBACK
+        if self.settled:
+            return Trigger.PERSON if self.trigger is Trigger.PERSON else Trigger.DRIFT
+        return Trigger.RETRY if self.trigger is Trigger.DRIFT else self.trigger
+
+    def hold(self, plan: Plan, hold: Hold, written: Revision | None, now: float) -> tuple[Run, Waiting]:
+        """A run that waits for a person before it changes anything."""
+        run = self._new_run(plan, written, now)
+        self.run = msgspec.structs.replace(run, state=RunState.HELD, message=hold.reason, hold=hold, finished_at=instant(now))
+        if self.standing is not None:
+            self.standing = self._with_status(self.standing, Sync.HELD, hold.reason)
+        waiting = Waiting(
+            repository=self.address.repository,
+            application=self.address.application,
+            target=self.address.target,
+            kind=hold.kind,
+            reason=hold.reason,
+            digest=plan.digest,
+            revision=self.revision,
+            run=self.run.id,
+            actor=self.actor or "trueup",
+            at=self.run.started_at.isoformat(),
+        )
+        return self.run, waiting
+
+    def add(self, outcomes: list[Outcome], now: float) -> None:
+        """Outcomes came: the run holds the newest of each action, the standing the versions that were written."""
+        if self.run is None or self.standing is None:
+            raise ValueError("no run has begun")
+        merged = {(outcome.key, outcome.verb): outcome for outcome in (*self.run.outcomes, *outcomes)}
+        self.run = msgspec.structs.replace(self.run, outcomes=tuple(merged.values()))
+        versions = dict(self.standing.versions)
+        for outcome in outcomes:
+            if outcome.state == "done" and outcome.verb is Verb.DELETE:
+                versions.pop(str(outcome.key), None)
+            elif outcome.state == "done" and outcome.version:
+                versions[str(outcome.key)] = outcome.version
+        self.standing = msgspec.structs.replace(self.standing, versions=versions, deadline=now + self.policy.timeout)
+
+    def carry_out(self) -> None:
+        """Everything of the plan is done."""
+        if self.standing is not None:
+            self.standing = msgspec.structs.replace(self.standing, applied=True)
+
+    def end(self, state: RunState, message: str, now: float) -> Run:
+        """The run ends."""
+        if self.run is None or self.standing is None:
+            raise ValueError("no run has begun")
+        self.run = msgspec.structs.replace(self.run, state=state, message=message, finished_at=instant(now), health=self.health)
+        good = self.revision if state is RunState.SUCCEEDED else self.standing.good
+        ended = msgspec.structs.replace(self.standing, good=good, deadline=0.0)
+        self.standing = self._with_status(ended, self._sync(state), message or self._held_back() or self.health.message)
+        return self.run
+
+    def _held_back(self) -> str:
+        return f"{self.bad.revision[:7]} is held back: {self.bad.reason}" if self.bad else ""
+
+    def _sync(self, state: RunState) -> Sync:
+        if self.bad:
+            return Sync.HELD
+        if state in (RunState.SUPERSEDED, RunState.RUNNING):
+            return Sync.PROGRESSING
+        return Sync.SYNCED if self.standing and self.standing.applied else Sync.FAILED
+
+    def forget_run(self) -> None:
+        """The run has ended, and this walk may begin another."""
+        self.run = None
+        self.run_id = new_run_id()
+        self.plan = Plan(application="", target="", repository="", revision="")
+
+    def drifted(self, plan: Plan, now: float) -> tuple[Drifted, ...]:
+        """What differs and is left alone; what was seen before keeps the time when it was."""
+        earlier = {each.key: each for each in self.standing.drift} if self.standing else {}
+        at = instant(now).isoformat().replace("+00:00", "Z")
+        return tuple(
+            Drifted(key=action.key, changes=action.changes, since=earlier[action.key].since if action.key in earlier else at)
+            for action in plan.changes
+        )
+
+
+def instant(now: float | None = None) -> datetime:
+    """A time as the contract writes it: UTC, to the millisecond."""
+    moment = datetime.fromtimestamp(time.time() if now is None else now, UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def pause(policy: Policy, attempts: int) -> float:
+    """How long to wait before the next try, in seconds: doubled each time, between ``retry.from`` and ``retry.to``."""
+    return float(min(policy.retry.pause * 2 ** min(attempts, 20), policy.retry.to))

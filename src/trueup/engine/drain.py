@@ -1,0 +1,130 @@
+"""A few applications walked to their end in this process: what ``trueup apply`` does where no ``serve`` runs."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from trueup.engine.course import DONE, Later
+from trueup.engine.equipment import Equipment
+from trueup.engine.reconcile import Reconciler, Wish
+from trueup.engine.watch import Watches
+from trueup.model.errors import TrueupError
+from trueup.model.memory import Address, Row
+from trueup.model.run import Run, Trigger
+from trueup.toolkit.telemetry import Telemetry
+
+AT_ONCE: Final = 8
+LOOK: Final = 0.2
+
+
+class Drain:
+    """Walks the rows of some addresses until none of them is left in the queue."""
+
+    def __init__(self, equipment: Equipment, reconciler: Reconciler, wishes: Mapping[Address, Wish]) -> None:
+        self.equipment = equipment
+        self.reconciler = reconciler
+        self.memory = equipment.memory
+        self.store = equipment.store.through
+        self.telemetry: Telemetry = equipment.telemetry
+        self.wishes = dict(wishes)
+        self.repository = next(iter(wishes)).repository if wishes else ""
+        self.told: asyncio.Queue[Run | TrueupError | None] = asyncio.Queue()
+        self.rolled_back: list[tuple[Address, str]] = []
+        self._later: dict[Address, float] = {}
+        self._walking: dict[Address, Row] = {}
+        self._shown: dict[str, Run] = {}
+        self._woken = asyncio.Event()
+
+    async def run(self, wait: bool) -> None:
+        """Walk until all are done; without ``wait`` once each. Runs are told on ``told``, a None at the end."""
+        await self.store(self.memory.free_dead, self.equipment.lease)
+        watching = asyncio.create_task(self._watch())
+        renewing = asyncio.create_task(self._renew())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while await self._step(tasks, wait):
+                    pass
+        finally:
+            watching.cancel()
+            renewing.cancel()
+            self.told.put_nowait(None)
+
+    async def _step(self, tasks: asyncio.TaskGroup, wait: bool) -> bool:
+        self._woken.clear()
+        pending = set(await self.store(self.memory.pending, self.repository)) & set(self.wishes)
+        open_ones = [address for address in pending if address not in self._walking and self._later.get(address, 0.0) <= time.time()]
+        begun = 0
+        for address in sorted(open_ones)[: AT_ONCE - len(self._walking)]:
+            row = await self.store(self.memory.claim_one, address, self.equipment.lease, time.time())
+            if row is not None:
+                begun += 1
+                self._walking[address] = row
+                tasks.create_task(self._walk(row, wait))
+        if not pending and not self._walking:
+            return False
+        if not begun:
+            await self._rest(pending)
+        return True
+
+    async def _rest(self, pending: Iterable[Address]) -> None:
+        soonest = min((self._later[address] for address in pending if address in self._later), default=time.time() + LOOK)
+        try:
+            async with asyncio.timeout(min(max(soonest - time.time(), 0.01), LOOK)):
+                await self._woken.wait()
+        except TimeoutError:
+            return
+
+    async def _walk(self, row: Row, wait: bool) -> None:
+        address = row.address
+        try:
+            later = await self.reconciler.walk(row, self.wishes[address])
+        except TrueupError as error:
+            self.told.put_nowait(error)
+            later = DONE
+        await self._tell(address)
+        await self._settle(row, later)
+        if not wait:
+            # What is not ready yet stays in the queue, for a serve or for the next command.
+            self.wishes.pop(address, None)
+        self._walking.pop(address, None)
+        self._woken.set()
+
+    async def _settle(self, row: Row, later: Later) -> None:
+        if later.roll_back:
+            self.rolled_back.append((row.address, later.roll_back))
+        if later.due is None:
+            self._later.pop(row.address, None)
+            await self.store(self.memory.finish, row, self.equipment.lease)
+        else:
+            self._later[row.address] = later.due
+            await self.store(self.memory.postpone, row, self.equipment.lease, later.due, later.attempts)
+
+    async def _tell(self, address: Address) -> None:
+        standing = await self.store(self.memory.standing, address)
+        run = await self.store(self.memory.run, standing.status.last_run) if standing and standing.status.last_run else None
+        if run is None:
+            recent = await self.store(self.memory.runs, address.repository, address.application, "", 1)
+            run = recent[0] if recent else None
+        if run is not None and self._shown.get(run.id) != run:
+            self._shown[run.id] = run
+            self.told.put_nowait(run)
+
+    async def _watch(self) -> None:
+        """What moves at the targets wakes at once; without it a walk would come back only at its deadline."""
+        watches = Watches(self.equipment, self._wake)
+        meant = {address.target for address in self.wishes}
+        targets = [target for target in await self.store(self.memory.targets, self.repository) if target.name in meant]
+        await asyncio.gather(*(watches.keep_watching(target, finds=False) for target in targets))
+
+    async def _wake(self, addresses: Iterable[Address], trigger: Trigger) -> None:
+        for address in addresses:
+            if address in self.wishes:
+                self._later.pop(address, None)
+        self._woken.set()
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(20)
+            for row in list(self._walking.values()):
+                await self.store(self.memory.renew, row, self.equipment.lease, time.time())

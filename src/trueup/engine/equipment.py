@@ -1,0 +1,41 @@
+"""What the engine works with: put together once by ``assembly``, handed to whoever walks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from trueup.engine.fetch import Rules
+from trueup.engine.render import Renders
+from trueup.engine.targets import Targets
+from trueup.model.contracts import Kinds
+from trueup.model.memory import Lease, Memory
+from trueup.model.source import Repository
+from trueup.toolkit.door import Door
+from trueup.toolkit.git.draft import Person
+from trueup.toolkit.git.mirror import Mirror
+from trueup.toolkit.telemetry import Telemetry
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """One repository as the engine works with it: its mirror and what the operator demands of it."""
+
+    repository: Repository
+    mirror: Mirror
+    rules: Rules
+    poll: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """The memory behind its one thread (``store``), threads for what computes (``work``), and everything else that a walk needs."""
+
+    memory: Memory
+    store: Door
+    work: Door
+    kinds: Kinds
+    renders: Renders
+    targets: Targets
+    telemetry: Telemetry
+    lease: Lease
+    following: Callable[[Repository], Following]
+    person: Person

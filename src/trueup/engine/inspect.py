@@ -1,0 +1,217 @@
+"""How things stand, what is live, and what Git says: questions that change nothing."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Final
+
+import msgspec
+
+from trueup.engine.course import Course
+from trueup.engine.discover import cross_check, discover, duplicates, ignored, is_declaration
+from trueup.engine.equipment import Equipment
+from trueup.engine.observe import observe
+from trueup.engine.plan import plan
+from trueup.engine.preview import Previews
+from trueup.engine.render import Unrendered
+from trueup.engine.want import Wants
+from trueup.model import wire
+from trueup.model.answer import Rendered
+from trueup.model.contracts import Live, Owner, Tree
+from trueup.model.errors import DeclarationError, Fault, Refused, TrueupError, UsageError
+from trueup.model.health import HealthReport, State
+from trueup.model.manifest import Key
+from trueup.model.memory import Address, Drifted, Outline, Standing
+from trueup.model.plan import Plan, Verb
+from trueup.model.run import Status, Sync
+from trueup.model.selection import Selection
+from trueup.model.source import Repository
+
+AT_ONCE: Final = 8
+
+
+class Inspections:
+    """Answers for people."""
+
+    def __init__(self, equipment: Equipment, previews: Previews) -> None:
+        self.equipment = equipment
+        self.memory = equipment.memory
+        self.store = equipment.store.through
+        self.previews = previews
+        self.wants = Wants(equipment)
+
+    # ------------------------------------------------------------------ status and drift
+
+    async def remembered(self, repository: Repository, selection: Selection) -> list[Status]:
+        """As the memory has it; an application that was never walked is there too."""
+        everything = msgspec.structs.replace(selection, everything=True)
+        courses = [await self.previews.course(each) for each in await self.previews.addresses(repository, everything)]
+        return [_as_declared(course) for course in courses if course.standing is not None]
+
+    async def statuses(self, repository: Repository, selection: Selection) -> list[Status]:
+        """Looked up at the targets now. One that cannot be looked up says why, and the others are told all the same."""
+        everything = msgspec.structs.replace(selection, everything=True)
+        turn = asyncio.Semaphore(AT_ONCE)
+
+        async def looked(address: Address) -> Status | None:
+            async with turn:
+                return await self._status(await self.previews.course(address))
+
+        addresses = await self.previews.addresses(repository, everything)
+        found = await asyncio.gather(*(looked(address) for address in addresses))
+        return [status for status in found if status is not None]
+
+    async def _status(self, course: Course) -> Status | None:
+        if course.standing is None:
+            return None
+        status = _as_declared(course)
+        if course.faults:
+            return status
+        try:
+            planned, health = await self._look(course)
+        except TrueupError as error:
+            return msgspec.structs.replace(status, sync=Sync.UNKNOWN, health=State.UNKNOWN, message=error.message)
+        sync, message = status.sync, status.message
+        if course.settled and not course.known.holds:
+            sync = Sync.SYNCED if planned.empty else Sync.OUT_OF_SYNC
+            names = ", ".join(str(action.key) for action in planned.changes[:3])
+            message = health.message if planned.empty else f"drift: {names}"
+        return msgspec.structs.replace(status, sync=sync, health=health.state, message=message or health.message)
+
+    async def _look(self, course: Course) -> tuple[Plan, HealthReport]:
+        desired = await self.wants.desired(course)
+        runtime = await self.wants.runtime(course)
+        planned = await plan(runtime, desired, self.memory)
+        there = [action.key for action in planned.actions if action.verb is not Verb.DELETE]
+        return planned, await observe(runtime, desired, course.versions, there)
+
+    async def drift(self, repository: Repository, selection: Selection) -> list[tuple[Status, Drifted]]:
+        """What differs though Git did not change, object by object."""
+        everything = msgspec.structs.replace(selection, everything=True)
+        found: list[tuple[Status, Drifted]] = []
+        for address in await self.previews.addresses(repository, everything):
+            course = await self.previews.course(address)
+            if not course.settled or course.standing is None:
+                continue
+            planned, _ = await self._look(course)
+            found.extend([(course.standing.status, each) for each in await self._told_by(course, planned)])
+        return found
+
+    async def _told_by(self, course: Course, planned: Plan) -> list[Drifted]:
+        """The drift, with who did it where the target can tell."""
+        if planned.empty:
+            return []
+        runtime = await self.wants.runtime(course)
+        owner = Owner(course.address.repository, course.address.application)
+        told = []
+        for drifted in course.drifted(planned, time.time()):
+            live = await runtime.live(owner, drifted.key)
+            touch = live.changed_by[-1] if live and live.changed_by else None
+            told.append(msgspec.structs.replace(drifted, by=touch.manager, since=touch.at or drifted.since) if touch else drifted)
+        return told
+
+    # ------------------------------------------------------------------ check and render
+
+    async def check(self, tree: Tree, path: str) -> list[Fault]:
+        """Every fault below a path."""
+        return await self.equipment.work.through(self._check, tree, path)
+
+    def _check(self, tree: Tree, path: str) -> list[Fault]:
+        files = [each for each in tree.walk(path) if is_declaration(each)]
+        hidden = ignored(tree, path, files)
+        found = discover("", tree, [file for file in files if file not in hidden], self.equipment.kinds)
+        targets = {target.name: target for target in found.targets}
+        outlines = [Outline(each.name, each.file, each.target, each.spec.depends_on) for each in found.applications]
+        lines = {each.name: (each.file, each.line) for each in found.applications}
+        crossed = cross_check(outlines, set(targets), lines)
+        faults = [*found.faults, *duplicates(found.applications), *(fault for each in crossed.values() for fault in each)]
+        for application in found.applications:
+            if application.name in crossed:
+                continue
+            try:
+                self.equipment.renders.render(application, targets.get(application.target), tree)
+            except Unrendered as error:
+                faults.extend(error.faults)
+        return sorted(dict.fromkeys(faults))
+
+    async def render(self, repository: Repository, selection: Selection, commit: str) -> list[tuple[str, list[Rendered]]]:
+        """What applications render to. Raises DeclarationError with every fault of what is meant."""
+        told: list[tuple[str, list[Rendered]]] = []
+        faults: list[Fault] = []
+        for address in await self.previews.addresses(repository, selection):
+            course = await self.previews.course(address)
+            if course.removed:
+                continue
+            if course.faults and not commit:
+                faults.extend(course.faults)
+                continue
+            course.at = commit
+            desired = await self.wants.desired(course)
+            told.append((address.application, [Rendered(each.key, each.origin, wire.plain(each.body)) for each in desired.manifests]))
+        if faults:
+            raise DeclarationError(tuple(dict.fromkeys(faults)))
+        return told
+
+    # ------------------------------------------------------------------ one object
+
+    async def live(self, course: Course, key: str) -> Live | None:
+        """One object as it is."""
+        runtime = await self.wants.runtime(course)
+        return await runtime.live(Owner(course.address.repository, course.address.application), await self.key(course, key))
+
+    async def key(self, course: Course, text: str) -> Key:
+        """The object that is meant: its whole key, or ``Kind/name`` where that is enough. Raises UsageError."""
+        declared = course.known.declared
+        keys = list(declared.keys) if declared else []
+        known = {*keys, *(Key.parse(each) for each in course.versions)}
+        exact = [each for each in known if str(each) == text]
+        wanted = Key.parse(text)
+        near = exact or [each for each in known if each.kind == wanted.kind and each.name == wanted.name]
+        if len(near) == 1:
+            return near[0]
+        if not near:
+            hint = f"it has {', '.join(sorted(map(str, known))[:10])}" if known else "nothing of it is known"
+            raise UsageError(f"`{course.address.application}` has no object `{text}`", hint=hint)
+        raise UsageError(f"`{text}` may be {' or '.join(sorted(map(str, near)))}", hint="write the whole key")
+
+    async def logs(self, course: Course, text: str, follow: bool) -> AsyncIterator[str]:
+        """Log lines of one object."""
+        runtime = await self.wants.runtime(course)
+        owner = Owner(course.address.repository, course.address.application)
+        key = await self.key(course, text) if text else await self._only_with_log(course)
+        async for line in runtime.logs(owner, key, follow):
+            yield line
+
+    async def _only_with_log(self, course: Course) -> Key:
+        """The one object that keeps a log. Raises UsageError when that is not one."""
+        runtime = await self.wants.runtime(course)
+        owner = Owner(course.address.repository, course.address.application)
+        keeps = []
+        for key in course.known.declared.keys if course.known.declared else ():
+            try:
+                async for _ in runtime.logs(owner, key, False):
+                    break
+            except Refused:
+                continue
+            keeps.append(key)
+        if len(keeps) == 1:
+            return keeps[0]
+        hint = f"name one: {', '.join(map(str, keeps))}" if keeps else ""
+        what = "several objects that keep a log" if keeps else "no object that keeps a log"
+        raise UsageError(f"`{course.address.application}` has {what}", hint=hint)
+
+
+def _as_declared(course: Course) -> Status:
+    """The remembered status, held against what Git says by now."""
+    standing: Standing | None = course.standing
+    if standing is None:
+        raise ValueError("nothing is known")
+    status, declared = standing.status, course.known.declared
+    if course.faults:
+        return msgspec.structs.replace(status, sync=Sync.FAILED, message=str(course.faults[0]))
+    if declared is None or course.removed:
+        return msgspec.structs.replace(status, desired_revision="")
+    behind = status.revision != declared.revision and status.sync is Sync.SYNCED
+    never = not status.revision and status.sync is Sync.UNKNOWN and not status.message
+    sync = Sync.OUT_OF_SYNC if behind or never else status.sync
+    return msgspec.structs.replace(status, desired_revision=declared.revision, sync=sync)

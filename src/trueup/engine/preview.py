@@ -1,0 +1,202 @@
+"""What would change, for the head, another commit or the files as they lie on disk. Changes nothing, at a target or in the memory."""
+
+from dataclasses import replace
+
+import msgspec
+
+from trueup.engine.advance import Stepping, Surroundings
+from trueup.engine.course import Course
+from trueup.engine.discover import discover, duplicates, ignored, is_declaration
+from trueup.engine.equipment import Equipment
+from trueup.engine.guard import Facts, guard
+from trueup.engine.plan import plan
+from trueup.engine.want import Wants
+from trueup.model.application import Application
+from trueup.model.contracts import Desired, Tree
+from trueup.model.errors import DeclarationError, Fault, UsageError
+from trueup.model.manifest import Manifest, Origin
+from trueup.model.memory import Address, Declared, Followed, Row, Standing
+from trueup.model.plan import Plan
+from trueup.model.run import Sync, Trigger
+from trueup.model.selection import Selection
+from trueup.model.source import Repository
+
+
+class Previews:
+    """Plans without a run."""
+
+    def __init__(self, equipment: Equipment) -> None:
+        self.equipment = equipment
+        self.memory = equipment.memory
+        self.store = equipment.store.through
+        self.wants = Wants(equipment)
+
+    # ------------------------------------------------------------------ who is meant
+
+    async def addresses(self, repository: Repository, selection: Selection) -> list[Address]:
+        """The applications that are meant, those that are going included. Raises UsageError for a name that nobody has."""
+        return await self.store(self._addresses, repository, selection)
+
+    def _addresses(self, repository: Repository, selection: Selection) -> list[Address]:
+        identity = repository.identity
+        if selection.names and not selection.labels:
+            declared = {each.application.name: each for each in self.memory.applications(identity, selection.names)}
+            standings = [each for name in selection.names for each in self._standings_of(identity, name)]
+        else:
+            declared = {each.application.name: each for each in self.memory.applications(identity)}
+            standings = self.memory.standings(identity)
+        known = {Address(identity, each.application.name, each.status.target): each for each in standings}
+        meant = [Address(identity, name, each.application.target) for name, each in declared.items() if _takes(selection, each.application)]
+        meant += [address for address, each in known.items() if address not in set(meant) and _takes(selection, each.application)]
+        unknown = sorted(set(selection.names) - {address.application for address in meant})
+        if unknown:
+            raise UsageError(f"there is no application `{unknown[0]}`", where=identity, hint="`trueup status` lists them")
+        if selection.everything or selection.names:
+            return sorted(meant)
+        return sorted(address for address in meant if _is_open(declared.get(address.application), known.get(address)))
+
+    def _standings_of(self, identity: str, name: str) -> list[Standing]:
+        found = self.memory.standings(identity, Address(identity, name), 8)
+        return [each for each in found if each.application.name == name]
+
+    # ------------------------------------------------------------------ the head
+
+    async def head(self, repository: Repository, selection: Selection) -> list[Plan]:
+        """Plans at the revisions that the followed branch has now. Raises DeclarationError with the faults of all that are meant."""
+        plans: list[Plan] = []
+        faults: list[Fault] = []
+        for address in await self.addresses(repository, selection):
+            course = await self.course(address)
+            if course.application is None:
+                continue
+            if course.faults:
+                faults.extend(course.faults)
+                continue
+            plans.append(await self._planned(course, await self.wants.desired(course)))
+        if faults:
+            raise DeclarationError(tuple(dict.fromkeys(faults)))
+        return plans
+
+    async def course(self, address: Address) -> Course:
+        """What a walk of this address would start from."""
+        known = await self.store(self.memory.known, address)
+        return Course(Row(address, 0, 0.0, Trigger.PERSON, 0, 0.0), msgspec.structs.replace(known, run=None, plan=None))
+
+    async def _planned(self, course: Course, desired: Desired) -> Plan:
+        runtime = await self.wants.runtime(course)
+        planned = await plan(runtime, desired, self.memory)
+        facts = Facts(course.removed, len(desired.manifests), course.known.approvals)
+        held = guard(planned, desired.application.policy, facts)
+        return msgspec.structs.replace(planned, held=held)
+
+    # ------------------------------------------------------------------ another commit, or the working tree
+
+    async def commit(self, repository: Repository, selection: Selection, commit: str) -> list[Plan]:
+        """Plans at another commit: of what is meant, or else of what differs there from the head."""
+        followed = await self._followed(repository)
+        step = await self.equipment.work.through(self._stepping(followed, commit).advance)
+        tree = self.equipment.following(repository).mirror.tree(commit)
+        touched = {declared.application.name: declared for declared, _ in step.applications}
+        faults = [fault for declared in touched.values() for fault in declared.faults if _takes(selection, declared.application)]
+        if faults:
+            raise DeclarationError(tuple(dict.fromkeys(faults)))
+        if selection.names or selection.everything:
+            others = await self.store(self.memory.applications, repository.identity, selection.names or None)
+            touched = {each.application.name: each for each in others if each.application.name not in step.removed} | touched
+        meant = [each.application for _, each in sorted(touched.items()) if _takes(selection, each.application)]
+        plans = [await self._of_tree(application, tree, commit) for application in meant]
+        for name in step.removed:
+            plans.extend(await self._of_removed(repository, name, commit))
+        return plans
+
+    def _stepping(self, followed: Followed, commit: str) -> Stepping:
+        mirror = self.equipment.following(followed.repository).mirror
+        occupied = frozenset(target.name for target in self.memory.targets(followed.repository.identity))
+        released = frozenset({commit})
+        around = Surroundings(mirror, self.memory, self.equipment.kinds, self.equipment.renders, lambda: occupied, released, dated=False)
+        return Stepping(followed, commit, around)
+
+    async def tree(self, repository: Repository, selection: Selection, tree: Tree) -> list[Plan]:
+        """Plans of the files as they lie on disk: of what is meant, or else of what differs from the head."""
+        await self._followed(repository)
+        found = await self.equipment.work.through(self._discovered, repository, tree)
+        plans = []
+        for application in found:
+            if not _takes(selection, application):
+                continue
+            meant = selection.names or selection.labels or selection.everything
+            if meant or await self.equipment.work.through(self._differs, application, tree):
+                plans.append(await self._of_tree(application, tree, ""))
+        return plans
+
+    def _discovered(self, repository: Repository, tree: Tree) -> list[Application]:
+        files = [path for path in tree.walk(repository.path) if is_declaration(path)]
+        hidden = ignored(tree, repository.path, files)
+        found = discover(repository.identity, tree, [file for file in files if file not in hidden], self.equipment.kinds)
+        faults = [*found.faults, *duplicates(found.applications)]
+        if faults:
+            raise DeclarationError(faults)
+        return found.applications
+
+    def _differs(self, application: Application, tree: Tree) -> bool:
+        inputs = self.memory.inputs(application.repository, application.name)
+        if not inputs:
+            return True
+        for each in inputs:
+            now = tree.listing_id(each.path) if each.kind == "folder" else tree.object_id(each.path)
+            if (now or "") != each.object_id:
+                return True
+        return False
+
+    async def _of_tree(self, application: Application, tree: Tree, commit: str) -> Plan:
+        """One application of a tree: where it is applied, and under which policy, is as the followed branch says."""
+        course = await self.course(Address(application.repository, application.name, application.target))
+        declared = course.known.declared
+        ruled = application
+        if declared is not None:
+            rules = {
+                "policy": declared.application.policy,
+                "depends_on": declared.application.spec.depends_on,
+                "target": declared.application.target,
+            }
+            ruled = msgspec.structs.replace(application, spec=application.spec.model_copy(update=rules))
+            course = await self.course(Address(ruled.repository, ruled.name, ruled.target))
+        manifests = await self.equipment.work.through(self._rendered, ruled, tree)
+        located = tuple(replace(each, origin=Origin(each.origin.file, each.origin.line, commit)) for each in manifests)
+        desired = Desired(ruled, commit, located, tree)
+        runtime = await self.wants.runtime(course)
+        planned = await plan(runtime, desired, self.memory)
+        return msgspec.structs.replace(planned, held=guard(planned, ruled.policy, Facts(False, len(located), course.known.approvals)))
+
+    def _rendered(self, application: Application, tree: Tree) -> tuple[Manifest, ...]:
+        target = self.memory.target(application.repository, application.target)
+        if target is None:
+            hint = "targets are taken from the followed branch: add it there first"
+            raise DeclarationError([Fault(application.file, application.line, 0, f"target `{application.target}` does not exist", hint)])
+        return self.equipment.renders.render(application, target, tree).manifests
+
+    async def _of_removed(self, repository: Repository, name: str, commit: str) -> list[Plan]:
+        plans = []
+        for standing in await self.store(self._standings_of, repository.identity, name):
+            course = await self.course(Address(repository.identity, name, standing.status.target))
+            course.known = msgspec.structs.replace(course.known, declared=None)
+            plans.append(await self._planned(course, await self.wants.desired(course)))
+        return [msgspec.structs.replace(each, revision=commit) for each in plans]
+
+    async def _followed(self, repository: Repository) -> Followed:
+        followed = await self.store(self.memory.followed, repository.identity)
+        if followed is None or not followed.commit:
+            raise UsageError("the repository was not read yet", where=repository.url, hint="fetch it first")
+        return followed
+
+
+def _takes(selection: Selection, application: Application) -> bool:
+    return selection.takes(application.name, application.labels)
+
+
+def _is_open(declared: Declared | None, standing: Standing | None) -> bool:
+    """Whether the desired revision or drift is open."""
+    if declared is None or standing is None or declared.faults:
+        return True
+    synced = standing.applied and standing.status.sync is Sync.SYNCED and not standing.drift
+    return not synced or standing.status.revision != declared.revision or standing.digest != declared.digest

@@ -1,0 +1,342 @@
+"""The walk: a repository's is fetch and discover, an application's is render, plan, guard, apply, observe and report.
+
+The order is written here and nowhere else. Whatever happens, a walk ends with a ``Later``: done, or when to come back.
+"""
+
+import time
+from dataclasses import dataclass, field
+
+import msgspec
+
+from trueup.engine.advance import Stepping, Surroundings, dates
+from trueup.engine.apply import apply, begun, next_batch, starts_wave
+from trueup.engine.course import DONE, WELL, Course, Later, pause
+from trueup.engine.equipment import Equipment
+from trueup.engine.fetch import accept, fetch
+from trueup.engine.guard import Facts, guard
+from trueup.engine.observe import observe
+from trueup.engine.plan import plan
+from trueup.engine.report import Reports
+from trueup.engine.want import Wants
+from trueup.model.contracts import Desired, Runtime
+from trueup.model.errors import DeclarationError, Held, Outdated, Refused, SettingsError, TrueupError, Unreachable
+from trueup.model.health import HealthReport, State
+from trueup.model.memory import Address, Advance, Followed, Row, Waiting
+from trueup.model.plan import Hold, Plan, Verb
+from trueup.model.run import Outcome, RunState, Trigger
+from trueup.model.source import Repository, Revision
+
+REPOSITORY_HOLDS = ("rewound", "unsigned", "removal")
+LOOK_WHILE_PROGRESSING = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a person asked of one walk. ``digest``: refuse unless the plan has it. ``approve``: carry out what guard would hold."""
+
+    at: str = ""
+    digest: str = ""
+    approve: bool = False
+    actor: str = ""
+
+
+@dataclass(slots=True)
+class Walk:
+    """An application's walk under way."""
+
+    course: Course
+    runtime: Runtime
+    desired: Desired
+    row: Row
+    wish: Wish = field(default_factory=Wish)
+
+
+class Reconciler:
+    """Walks repositories and applications. It keeps nothing between walks: what must be known is in the memory and at the targets."""
+
+    def __init__(self, equipment: Equipment) -> None:
+        self.equipment = equipment
+        self.memory = equipment.memory
+        self.stage = equipment.telemetry.stage
+        self.store = equipment.store.through
+        self.work = equipment.work.through
+        self.wants = Wants(equipment)
+        self.report = Reports(equipment.memory, equipment.store, equipment.telemetry)
+
+    # ------------------------------------------------------------------ a repository's walk
+
+    async def follow(self, repository: Repository, trigger: Trigger = Trigger.POLL) -> Followed:
+        """Step the catalog to the repository's newest commit, and wake the applications that it touches. What holds it is in the answer.
+
+        Raises Unreachable or SettingsError when the repository cannot be had; then everything stays as it is.
+        """
+        following = self.equipment.following(repository)
+        known = await self.store(self.memory.known, Address(repository.identity))
+        before = known.followed or Followed(repository=repository)
+        with self.equipment.telemetry.about("", {"repository": repository.identity}):
+            try:
+                with self.stage("fetch"):
+                    head = await fetch(following.mirror, repository.branch)
+            except TrueupError as error:
+                self.equipment.telemetry.count("fetches", result="failed")
+                await self.store(self.memory.follow, msgspec.structs.replace(before, error=error.message, fetched_at=time.time()))
+                raise
+            self.equipment.telemetry.count("fetches", result="done")
+            fetched = msgspec.structs.replace(before, reference=head.name, head=head.commit, fetched_at=time.time(), error="")
+            if head.commit == before.commit:
+                return await self._unheld(fetched, before)
+            surroundings = Surroundings(
+                following.mirror,
+                self.memory,
+                self.equipment.kinds,
+                self.equipment.renders,
+                lambda: frozenset(each.status.target for each in self.memory.standings(repository.identity)),
+                known.approvals,
+            )
+            try:
+                await self.work(accept, following.mirror, head, before.commit, following.rules, tuple(known.approvals))
+                with self.stage("discover"):
+                    step = await self.work(lambda: Stepping(fetched, head.commit, surroundings).advance())
+            except Held as held:
+                return await self._hold_repository(fetched, held)
+            step.trigger = trigger
+            await self.store(self.memory.advance, step)
+            await self.store(self.memory.lift, repository.identity, "", REPOSITORY_HOLDS)
+            self.equipment.telemetry.info("followed", revision=head.commit, touched=len(step.wake), faults=len(step.followed.faults))
+            return step.followed
+
+    async def date(self, repository: Repository) -> int:
+        """Find the revisions that the step to a long history left open, by walking all of it; how many there were. Nobody is woken."""
+        mirror = self.equipment.following(repository).mirror
+        followed = await self.store(self.memory.followed, repository.identity)
+        if followed is None or not followed.inexact:
+            return 0
+        with self.equipment.telemetry.about("", {"repository": repository.identity}), self.stage("date"):
+            open_ones = [each for each in await self.store(self.memory.applications, repository.identity) if not each.exact]
+            inputs = {
+                each.application.name: await self.store(self.memory.inputs, repository.identity, each.application.name)
+                for each in open_ones
+            }
+            dated = await self.work(dates, inputs, followed.commit, mirror, 0)
+        for each in open_ones:
+            revision, _ = dated[each.application.name]
+            standing = await self.store(self.memory.standing, Address(repository.identity, each.application.name, each.application.target))
+            if standing is not None and standing.status.revision == each.revision:
+                status = msgspec.structs.replace(standing.status, revision=revision, desired_revision=revision)
+                good = revision if standing.good == each.revision else standing.good
+                await self.store(self.memory.stand, msgspec.structs.replace(standing, status=status, good=good))
+        exact = msgspec.structs.replace(followed, inexact=False)
+        await self.store(self.memory.advance, Advance(followed=exact, revisions={name: (each[0], True) for name, each in dated.items()}))
+        return len(open_ones)
+
+    async def _unheld(self, fetched: Followed, before: Followed) -> Followed:
+        """No news. A branch that is back at the accepted commit lifts what held it."""
+        followed = msgspec.structs.replace(fetched, hold=None)
+        if before.hold is not None:
+            await self.store(self.memory.lift, fetched.repository.identity, "", REPOSITORY_HOLDS)
+        await self.store(self.memory.follow, followed)
+        return followed
+
+    async def _hold_repository(self, fetched: Followed, held: Held) -> Followed:
+        followed = msgspec.structs.replace(fetched, hold=Hold(held.kind, held.message))
+        identity = fetched.repository.identity
+        if fetched.hold is None or fetched.hold.reason != held.message:
+            self.equipment.telemetry.warn(f"held: {held.message}", kind=held.kind)
+            head, accepted = fetched.head, fetched.commit
+            waiting = Waiting(repository=identity, kind=held.kind, reason=held.message, digest=head, revision=head, good=accepted)
+            await self.store(self.memory.hold, waiting)
+        await self.store(self.memory.follow, followed)
+        return followed
+
+    # ------------------------------------------------------------------ an application's walk
+
+    async def walk(self, row: Row, wish: Wish = Wish()) -> Later:
+        """One application's walk, from wherever it is as far as it goes without waiting. Never raises but for a broken memory."""
+        known = await self.store(self.memory.known, row.address)
+        course = Course(row, known, wish.actor, wish.at)
+        facts = {"application": row.address.application, "target": row.address.target, "revision": course.revision}
+        with self.equipment.telemetry.about(course.run_id, facts):
+            try:
+                reason = await self.wants.reason_to_stay(course)
+                if reason is None:
+                    return await self._walk(course, row, wish)
+                with self.stage("report"):
+                    await self.report.stays(course, reason.sync, reason.message)
+                return DONE
+            except TrueupError as error:
+                return await self._failed(course, error)
+
+    async def _walk(self, course: Course, row: Row, wish: Wish) -> Later:
+        with self.stage("render"):
+            walk = Walk(course, await self.wants.runtime(course), await self.wants.desired(course), row, wish)
+        if not course.goes_on:
+            await self.report.superseded(course)
+            with self.stage("plan"):
+                planned = await plan(walk.runtime, walk.desired, self.memory)
+            stay = await self._decide(walk, planned)
+            if stay is not None:
+                return stay
+        later = await self._carry_out(walk)
+        return later if later is not None else await self._finish(walk)
+
+    async def _decide(self, walk: Walk, planned: Plan) -> Later | None:
+        """Whether the plan is carried out: a run begins (None), or the walk ends here."""
+        course, wish = walk.course, walk.wish
+        if wish.digest and planned.digest != wish.digest:
+            raise Outdated("the world moved since this plan was made", hint="plan again, and look at what is different")
+        if planned.empty and course.removed:
+            return await self._fallen(walk)
+        if planned.empty and course.settled:
+            return await self._looked(walk, planned)
+        with self.stage("guard"):
+            approvals = course.known.approvals | {planned.digest} if wish.approve else course.known.approvals
+            facts = Facts(course.removed, len(walk.desired.manifests), approvals)
+            hold = guard(planned, walk.desired.application.policy, facts)
+        if hold is not None:
+            await self.report.held(course, planned, hold, await self.store(self._written, course))
+            return DONE
+        if course.settled and course.trigger is not Trigger.PERSON:
+            stay = await self._drifted(walk, planned)
+            if stay is not None:
+                return stay
+        await self.report.begun(course, planned, await self.store(self._written, course))
+        return None
+
+    def _written(self, course: Course) -> Revision | None:
+        """Author and subject of the revision."""
+        followed = course.known.followed
+        if followed is None or not course.revision:
+            return None
+        commit = self.equipment.following(followed.repository).mirror.commit(course.revision)
+        return Revision(commit.id, commit.author, commit.date, commit.subject)
+
+    async def _looked(self, walk: Walk, planned: Plan) -> Later:
+        """A look that finds nothing to change makes no run; how the objects do is told all the same."""
+        course = walk.course
+        with self.stage("observe"):
+            health = await observe(walk.runtime, walk.desired, course.versions, [action.key for action in planned.actions])
+        await self.report.looked(course, health)
+        return self._again_while_progressing(walk, health)
+
+    async def _drifted(self, walk: Walk, planned: Plan) -> Later | None:
+        """Drift is undone, unless the policy leaves it; two who fight over an object are slowed down."""
+        course = walk.course
+        heals = bool(course.policy.self_heal)
+        self.equipment.telemetry.count("drift", healed=str(heals).lower())
+        if not heals:
+            await self.report.drift_stands(course, course.drifted(planned, time.time()))
+            return DONE
+        wait = course.heal_pause(time.time())
+        return Later(time.time() + wait, course.attempts) if wait > 0 else None
+
+    async def _fallen(self, walk: Walk) -> Later:
+        """Nothing of it is left at this target."""
+        await self._bring_records_up_to_date(walk)
+        await self.report.fallen(walk.course)
+        return DONE
+
+    # ------------------------------------------------------------------ carrying it out
+
+    async def _carry_out(self, walk: Walk) -> Later | None:
+        """Wave after wave, as long as nothing has to be waited for; None when all of the plan is done."""
+        course = walk.course
+        while batch := next_batch(course.plan, course.outcomes):
+            if starts_wave(course.plan, batch, course.outcomes):
+                stay = await self._between_waves(walk)
+                if stay is not None:
+                    return stay
+            if not await self.store(self.memory.renew, walk.row, self.equipment.lease, time.time()):
+                return Later(time.time() + 1)
+            with self.stage("apply"):
+                outcomes = await apply(walk.runtime, walk.desired, batch)
+            await self.report.applied(course, outcomes)
+            stay = await self._after(walk, outcomes)
+            if stay is not None:
+                return stay
+        return None
+
+    async def _between_waves(self, walk: Walk) -> Later | None:
+        """A wave begins when the one before is healthy, and only if nothing newer is wanted."""
+        course = walk.course
+        keys = [action.key for action in begun(course.plan, course.outcomes) if action.verb is not Verb.DELETE]
+        with self.stage("observe"):
+            health = await observe(walk.runtime, walk.desired, course.versions, keys)
+        fresh = await self.store(self.memory.known, course.address)
+        if course.is_overtaken_by(fresh):
+            await self.report.superseded(course)
+            return Later(time.time())
+        return None if health.state in WELL else await self._unwell(walk, health)
+
+    async def _after(self, walk: Walk, outcomes: list[Outcome]) -> Later | None:
+        """What follows from a batch: go on, come back, or give up."""
+        course = walk.course
+        failed = [outcome for outcome in outcomes if outcome.state == "failed"]
+        if not failed:
+            return None
+        now = time.time()
+        message = f"{failed[0].key}: {failed[0].message}" + (f" (and {len(failed) - 1} more)" if len(failed) > 1 else "")
+        if any(outcome.outdated for outcome in failed):
+            await self.report.superseded(course, message)
+            return Later(now + min(0.1 * 2**course.attempts, course.policy.retry.to), course.attempts + 1)
+        if all(outcome.unreachable for outcome in failed) or course.attempts < course.policy.retry.limit:
+            await self.report.retried(course, message)
+            return Later(now + pause(course.policy, course.attempts), course.attempts + 1)
+        await self.report.ended(course, RunState.FAILED, message)
+        return DONE
+
+    # ------------------------------------------------------------------ until it is ready
+
+    async def _finish(self, walk: Walk) -> Later:
+        """All of the plan is done: the run ends when its objects are healthy, degraded, or out of time."""
+        course = walk.course
+        await self.report.carried_out(course)
+        with self.stage("observe"):
+            keys = [action.key for action in course.plan.actions if action.verb is not Verb.DELETE]
+            health = await observe(walk.runtime, walk.desired, course.versions, keys)
+        course.saw(health)
+        if health.state not in WELL:
+            return await self._unwell(walk, health)
+        await self._bring_records_up_to_date(walk)
+        with self.stage("report"):
+            await self.report.ended(course, RunState.SUCCEEDED, "")
+            if course.removed:
+                await self.report.fallen(course)
+        return DONE
+
+    async def _unwell(self, walk: Walk, health: HealthReport) -> Later:
+        course, now = walk.course, time.time()
+        course.saw(health)
+        late = now >= course.deadline
+        if health.state is not State.DEGRADED and not late:
+            await self.report.waits(course)
+            return self._again_while_progressing(walk, health)
+        message = health.message if not late else f"not healthy after {round(course.policy.timeout)}s: {health.message}"
+        await self.report.ended(course, RunState.FAILED, message)
+        rolls_back = course.policy.rollback == "auto" and course.may_roll_back
+        return Later(roll_back=course.run_id if rolls_back else "")
+
+    def _again_while_progressing(self, walk: Walk, health: HealthReport) -> Later:
+        if health.state is not State.PROGRESSING:
+            return DONE
+        due = time.time() + LOOK_WHILE_PROGRESSING
+        return Later(min(due, walk.course.deadline) if walk.course.deadline else due, walk.course.attempts)
+
+    async def _bring_records_up_to_date(self, walk: Walk) -> None:
+        """The ownership record at the target names the revision and the policy as they are now."""
+        async for _ in walk.runtime.apply(walk.desired, ()):
+            pass
+
+    # ------------------------------------------------------------------ when it cannot be done
+
+    async def _failed(self, course: Course, error: TrueupError) -> Later:
+        """What could not be planned or reached: the place is tried again for ever, the author and the operator are told."""
+        where = f"{error.where}: " if isinstance(error, DeclarationError | SettingsError) and error.where else ""
+        message = f"{where}{error.message}"
+        now = time.time()
+        if isinstance(error, Unreachable):
+            await self.report.unreachable(course, message)
+            return Later(now + pause(course.policy, course.attempts), course.attempts + 1)
+        await self.report.failed(course, message)
+        if isinstance(error, Refused) and course.attempts < course.policy.retry.limit:
+            return Later(now + pause(course.policy, course.attempts), course.attempts + 1)
+        return DONE

@@ -1,0 +1,171 @@
+"""What a walk did -> remembered, logged, counted; and who waited for it is woken."""
+
+import time
+from typing import Final
+
+import msgspec
+
+from trueup.engine.course import WELL, Course
+from trueup.model.health import HealthReport
+from trueup.model.memory import Address, Drifted, Memory, Standing
+from trueup.model.plan import Hold, Plan
+from trueup.model.run import Outcome, RunState, Sync, Trigger
+from trueup.model.source import Revision
+from trueup.toolkit.door import Door
+from trueup.toolkit.telemetry import Telemetry
+
+# An application stands at one target, and for a while at those that it moves away from.
+MOST_TARGETS: Final = 8
+
+
+class Reports:
+    """Writes the memory, one transaction for each thing that happened."""
+
+    def __init__(self, memory: Memory, store: Door, telemetry: Telemetry) -> None:
+        self.memory = memory
+        self.store = store.through
+        self.telemetry = telemetry
+
+    # ------------------------------------------------------------------ without a run
+
+    async def stays(self, course: Course, sync: Sync, message: str) -> None:
+        """Nothing is done now."""
+        await self._stand(course, course.stands(sync, message))
+
+    async def looked(self, course: Course, health: HealthReport) -> None:
+        """A look found nothing to change."""
+        sync = Sync.HELD if course.bad else Sync.SYNCED
+        message = f"{course.bad.revision[:7]} is held back: {course.bad.reason}" if course.bad else ""
+        standing = course.stands(sync, message, health)
+        if standing is not None:
+            await self._stand(course, msgspec.structs.replace(standing, drift=()))
+        await self._forget_approvals(course)
+
+    async def drift_stands(self, course: Course, drift: tuple[Drifted, ...]) -> None:
+        """Drift is seen and left alone, as the policy says."""
+        names = ", ".join(str(each.key) for each in drift[:5])
+        standing = course.stands(Sync.OUT_OF_SYNC, f"drift: {names}")
+        if standing is not None:
+            if {each.key for each in standing.drift} != {each.key for each in drift}:
+                self.telemetry.warn("drift", objects=names)
+            await self._stand(course, msgspec.structs.replace(standing, drift=drift))
+
+    async def unreachable(self, course: Course, message: str) -> None:
+        """The target does not answer."""
+        self.telemetry.warn(f"unreachable: {message}", attempts=course.attempts)
+        sync = Sync.PROGRESSING if course.run else Sync.UNKNOWN
+        await self._stand(course, course.stands(sync, f"unreachable: {message}"))
+
+    async def failed(self, course: Course, message: str) -> None:
+        """It could not be planned, or a run could not go on."""
+        self.telemetry.warn(f"failed: {message}")
+        if course.run is not None and course.run.state is RunState.RUNNING:
+            await self.ended(course, RunState.FAILED, message)
+            return
+        await self._stand(course, course.stands(Sync.FAILED, message))
+
+    async def fallen(self, course: Course) -> None:
+        """Nothing of it is left at this target: who waited for that is woken."""
+        standing = course.known.standing
+        await self.store(self.memory.fall, course.address)
+        await self.store(self.memory.lift, course.address.repository, course.address.application, ("approval", "owner"))
+        needed = standing.application.spec.depends_on if standing else ()
+        wake = [each for name in needed for each in await self.store(self._addresses, course.address.repository, name)]
+        await self.store(self.memory.wake, wake, Trigger.DEPENDENCY)
+        self.telemetry.info("removed")
+
+    def _addresses(self, repository: str, application: str) -> list[Address]:
+        """Every target where it stands."""
+        standings = self.memory.standings(repository, Address(repository, application), MOST_TARGETS)
+        return [Address(repository, application, each.status.target) for each in standings if each.application.name == application]
+
+    # ------------------------------------------------------------------ a run
+
+    async def begun(self, course: Course, planned: Plan, written: Revision | None) -> None:
+        """A run begins."""
+        run = course.begin(planned, written, time.time())
+        await self.store(self.memory.begin, run, planned)
+        await self.store(self.memory.lift, course.address.repository, course.address.application, ("approval", "owner"))
+        self.telemetry.info("run begins", trigger=run.trigger, plan=planned.digest[:8], changes=planned.summary.changes)
+
+    async def held(self, course: Course, planned: Plan, hold: Hold, written: Revision | None) -> None:
+        """A plan waits for a person; told once for each plan."""
+        same = course.waiting(hold.kind)
+        if same is not None and same.digest == planned.digest:
+            await self._stand(course, course.stands(Sync.HELD, hold.reason))
+            return
+        run, waiting = course.hold(planned, hold, written, time.time())
+        await self.store(self.memory.begin, run, None)
+        await self.store(self.memory.conclude, run, course.standing)
+        await self.store(self.memory.hold, waiting)
+        self.telemetry.warn(f"held: {hold.reason}", plan=planned.digest[:8])
+        self._count(course)
+
+    async def applied(self, course: Course, outcomes: list[Outcome]) -> None:
+        """A batch was carried out."""
+        course.add(outcomes, time.time())
+        for outcome in outcomes:
+            self.telemetry.count("actions", verb=outcome.verb, state=outcome.state)
+            self.telemetry.info(f"{outcome.verb} {outcome.state}", object=str(outcome.key), why=outcome.message)
+        await self.store(self.memory.add_outcomes, course.run_id, outcomes)
+        if course.standing is not None:
+            await self.store(self.memory.stand, course.standing)
+
+    async def carried_out(self, course: Course) -> None:
+        """Everything of the plan is done; what is left is that it becomes ready."""
+        course.carry_out()
+
+    async def waits(self, course: Course) -> None:
+        """The run waits until its objects are healthy."""
+        await self._stand(course, course.stands(Sync.PROGRESSING, ""))
+
+    async def retried(self, course: Course, message: str) -> None:
+        """Something failed and is tried again."""
+        self.telemetry.warn(f"tried again: {message}", attempts=course.attempts + 1)
+        await self._stand(course, course.stands(Sync.PROGRESSING, f"try {course.attempts + 1} failed: {message}"))
+
+    async def superseded(self, course: Course, message: str = "") -> None:
+        """A run that is not wanted any more ends."""
+        if course.run is not None and course.run.state is RunState.RUNNING:
+            await self.ended(course, RunState.SUPERSEDED, message or f"overtaken by {course.revision[:7]}")
+            course.forget_run()
+
+    async def ended(self, course: Course, state: RunState, message: str) -> None:
+        """The run ends, and how the application stands with it."""
+        run = course.end(state, message, time.time())
+        await self.store(self.memory.conclude, run, course.standing)
+        level = self.telemetry.info if state in (RunState.SUCCEEDED, RunState.SUPERSEDED) else self.telemetry.warn
+        level(f"run {state}", why=message, health=course.health.state)
+        self._count(course)
+        if state is RunState.SUCCEEDED:
+            await self._forget_approvals(course)
+            await self._wake_dependents(course)
+
+    # ------------------------------------------------------------------ who is told
+
+    def _count(self, course: Course) -> None:
+        if course.run is not None:
+            self.telemetry.count("runs", state=course.run.state, trigger=course.run.trigger)
+
+    async def _stand(self, course: Course, standing: Standing | None) -> None:
+        if standing is None or standing == course.known.standing:
+            return
+        await self.store(self.memory.stand, standing)
+        before = course.known.standing
+        if standing.health.state in WELL and (before is None or before.health.state not in WELL):
+            await self._wake_dependents(course)
+
+    async def _wake_dependents(self, course: Course) -> None:
+        """Who depends on it, and where it was before it moved here."""
+        address = course.address
+        waiting = await self.store(self.memory.dependents, address.repository, address.application)
+        wake = [each for each in waiting if each != address]
+        wake += [each for each in await self.store(self._addresses, address.repository, address.application) if each != address]
+        if wake:
+            await self.store(self.memory.wake, wake, Trigger.DEPENDENCY)
+
+    async def _forget_approvals(self, course: Course) -> None:
+        """What was approved was carried out, or is not needed any more."""
+        if course.known.approvals or any(hold.kind in ("approval", "owner") for hold in course.known.holds):
+            await self.store(self.memory.withdraw, course.address)
+            await self.store(self.memory.lift, course.address.repository, course.address.application, ("approval", "owner"))

@@ -1,0 +1,343 @@
+"""What the surfaces ask of the engine: the command line, the server, and whoever embeds it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from trueup.engine.course import Course
+from trueup.engine.drain import Drain
+from trueup.engine.equipment import Equipment, Following
+from trueup.engine.inspect import Inspections
+from trueup.engine.loop import Loop
+from trueup.engine.preview import Previews
+from trueup.engine.reconcile import REPOSITORY_HOLDS, Reconciler, Wish
+from trueup.engine.rollback import Rollbacks
+from trueup.engine.watch import Watches
+from trueup.engine.why import Reasons
+from trueup.model.answer import Rendered, RolledBack, Why
+from trueup.model.contracts import Live, Tree
+from trueup.model.errors import DeclarationError, Fault, Held, TrueupError, Unreachable, UsageError
+from trueup.model.memory import Address, Drifted, Followed, Waiting
+from trueup.model.plan import Plan
+from trueup.model.run import Run, RunState, Status, Sync, Trigger
+from trueup.model.selection import Order, Rollback, Selection
+from trueup.model.source import Repository
+
+FOLLOW_OTHERS = 0.1
+
+
+class Engine:
+    """One engine on one memory. Everything that it answers is a noun of the model; it prints nothing."""
+
+    def __init__(self, equipment: Equipment, serving: Callable[[], bool], at_once: int = 8) -> None:
+        self.equipment = equipment
+        self.memory = equipment.memory
+        self.store = equipment.store.through
+        self.reconciler = Reconciler(equipment)
+        self.previews = Previews(equipment)
+        self.inspections = Inspections(equipment, self.previews)
+        self.rollbacks = Rollbacks(equipment)
+        self.reasons = Reasons(equipment)
+        self.serving = serving
+        self.at_once = at_once
+
+    # ------------------------------------------------------------------ fetching
+
+    async def follow(self, repository: Repository) -> Followed:
+        """Step to the repository's newest commit; what holds it back is in the answer. Raises Unreachable or SettingsError."""
+        lease = self.equipment.lease
+        address = Address(repository.identity)
+        while True:
+            row = await self.store(self.memory.claim_one, address, lease, time.time())
+            if row is not None:
+                break
+            # Somebody else is fetching it: what they find is ours too.
+            await asyncio.sleep(FOLLOW_OTHERS)
+        try:
+            followed = await self.reconciler.follow(repository, Trigger.PERSON)
+            if followed.inexact:
+                await self.reconciler.date(repository)
+        finally:
+            if self.serving():
+                await self.store(self.memory.postpone, row, lease, time.time() + self.equipment.following(repository).poll, 0)
+            else:
+                await self.store(self.memory.finish, row, lease)
+        await self._find_what_was_forgotten(repository)
+        return followed
+
+    async def _find_what_was_forgotten(self, repository: Repository) -> None:
+        """A memory that knows of nothing asks the targets once what of ours is there."""
+        if await self.store(self.memory.standings, repository.identity, None, 1):
+            return
+        watches = Watches(self.equipment, self._wake)
+        for target in await self.store(self.memory.targets, repository.identity):
+            try:
+                await watches.find(target, await self.equipment.targets.open(target))
+            except TrueupError as error:
+                self.equipment.telemetry.warn(f"cannot look at the target: {error.message}", target=target.name)
+
+    async def _wake(self, addresses: Iterable[Address], trigger: Trigger) -> None:
+        await self.store(self.memory.wake, addresses, trigger)
+
+    async def _accepted(self, repository: Repository, revision: str) -> str:
+        """A full commit that the followed branch contains. Raises UsageError."""
+        following = self.equipment.following(repository)
+        followed = await self.store(self.memory.followed, repository.identity)
+        commit: str = await self.equipment.work.through(following.mirror.complete, revision)
+        if followed is None or not await self.equipment.work.through(following.mirror.contains, followed.commit, commit):
+            raise UsageError(f"{commit[:7]} is not on the followed branch", where=repository.url, hint="push it, and have it merged")
+        return commit
+
+    # ------------------------------------------------------------------ plan and apply
+
+    async def plan(self, repository: Repository, selection: Selection, revision: str = "", tree: Tree | None = None) -> list[Plan]:
+        """What would change. Raises DeclarationError with every fault of what is meant."""
+        followed = await self.follow(repository)
+        self._demand_unheld(followed)
+        if tree is not None:
+            return await self.previews.tree(repository, selection, tree)
+        if revision:
+            commit = await self._commit(repository, revision)
+            if commit != followed.commit:
+                return await self.previews.commit(repository, selection, commit)
+        return await self.previews.head(repository, selection)
+
+    async def _commit(self, repository: Repository, revision: str) -> str:
+        """A full commit, fetched when it is not here: a branch, a tag, or (the beginning of) a hash."""
+        mirror = self.equipment.following(repository).mirror
+        try:
+            return await self.equipment.work.through(mirror.complete, revision)
+        except UsageError:
+            head = await mirror.head(revision)
+            await mirror.fetch(head)
+            return head.commit
+
+    def _demand_unheld(self, followed: Followed) -> None:
+        if followed.hold is not None and not followed.commit:
+            raise Held(followed.hold.reason, kind=followed.hold.kind, where=followed.repository.url)
+
+    async def apply(self, repository: Repository, selection: Selection, order: Order) -> AsyncIterator[Run]:
+        """Walk what is meant to its end; each run as it begins, moves on and ends. Where a serve runs, it walks and this one follows.
+
+        Raises what stood in the way, after everything else was done.
+        """
+        followed = await self.follow(repository)
+        self._demand_unheld(followed)
+        at = await self._accepted(repository, order.revision) if order.revision else ""
+        addresses = await self.previews.addresses(repository, selection)
+        digests = dict(order.digests)
+        wishes = {each: Wish(at, digests.get(each.application, ""), order.yes, order.actor) for each in addresses}
+        begun = time.time()
+        await self.store(self.memory.wake, addresses, Trigger.PERSON, 0.0, 1)
+        ordinary = not at and not digests and not order.yes
+        walks = self._followed_runs(addresses, order.wait) if ordinary and self.serving() else self._own_runs(wishes, order.wait)
+        async for run in walks:
+            yield run
+        await self._demand_done(addresses, begun)
+        if followed.hold is not None:
+            raise Held(followed.hold.reason, kind=followed.hold.kind, where=repository.url, hint="`trueup release --repository` lets it in")
+
+    async def _own_runs(self, wishes: dict[Address, Wish], wait: bool) -> AsyncIterator[Run]:
+        drain = Drain(self.equipment, self.reconciler, wishes)
+        walking = asyncio.create_task(drain.run(wait))
+        problem: TrueupError | None = None
+        try:
+            while (told := await drain.told.get()) is not None:
+                if isinstance(told, TrueupError):
+                    problem = problem or told
+                else:
+                    yield told
+            await walking
+        finally:
+            walking.cancel()
+        for address, run in drain.rolled_back:
+            await self.rollbacks.answer(address, run)
+            following = self.equipment.following(await self._repository(address))
+            await self.reconciler.follow(following.repository, Trigger.ROLLBACK)
+            await self.store(self.memory.wake, [address], Trigger.ROLLBACK)
+            async for each in self._own_runs({address: Wish()}, wait):
+                yield each
+        if problem is not None:
+            raise problem
+
+    async def _repository(self, address: Address) -> Repository:
+        followed = await self.store(self.memory.followed, address.repository)
+        if followed is None:
+            raise UsageError("the repository was not read yet", where=address.repository)
+        return followed.repository
+
+    async def _followed_runs(self, addresses: Sequence[Address], wait: bool) -> AsyncIterator[Run]:
+        """The runs of a serve, seen through the memory."""
+        shown: dict[str, Run] = {}
+        waiting = set(addresses)
+        while waiting and self.serving():
+            pending = set(await self.store(self.memory.pending, addresses[0].repository))
+            for address in sorted(waiting):
+                standing = await self.store(self.memory.standing, address)
+                run = await self.store(self.memory.run, standing.status.last_run) if standing and standing.status.last_run else None
+                if run is not None and shown.get(run.id) != run:
+                    shown[run.id] = run
+                    yield run
+                if address not in pending or (not wait and run is not None and run.state is not RunState.RUNNING):
+                    waiting.discard(address)
+            await asyncio.sleep(FOLLOW_OTHERS)
+
+    async def _demand_done(self, addresses: Sequence[Address], begun: float) -> None:
+        """What was asked for and did not come about without any run of its own to tell it."""
+        faults: list[Fault] = []
+        for address in addresses:
+            known = await self.store(self.memory.known, address)
+            if known.declared is not None:
+                faults.extend(known.declared.faults)
+            status = known.standing.status if known.standing else None
+            if status and status.sync in (Sync.FAILED, Sync.UNKNOWN, Sync.OUT_OF_SYNC) and not faults:
+                run = await self.store(self.memory.run, status.last_run) if status.last_run else None
+                if run is None or run.started_at < datetime.fromtimestamp(begun - 1, UTC):
+                    raise _trouble(status)
+        if faults:
+            raise DeclarationError(tuple(dict.fromkeys(faults)))
+
+    # ------------------------------------------------------------------ how things stand
+
+    async def statuses(self, repository: Repository, selection: Selection) -> list[Status]:
+        """How what is meant stands, looked up at the targets now; where a serve runs, as it knows it."""
+        if self.serving():
+            return await self.remembered(repository, selection)
+        await self.follow(repository)
+        return await self.inspections.statuses(repository, selection)
+
+    async def remembered(self, repository: Repository, selection: Selection) -> list[Status]:
+        """How what is meant stood when it was looked at last."""
+        return await self.inspections.remembered(repository, selection)
+
+    async def drift(self, repository: Repository, selection: Selection) -> list[tuple[Status, Drifted]]:
+        """What differs at the targets though Git did not change."""
+        if not self.serving():
+            await self.follow(repository)
+        return await self.inspections.drift(repository, selection)
+
+    async def history(self, repository: Repository, application: str = "", before: str = "", limit: int = 50) -> list[Run]:
+        """Runs, newest first."""
+        return await self.store(self.memory.runs, repository.identity, application, before, limit)
+
+    # ------------------------------------------------------------------ looking at what Git says, and at what is live
+
+    async def check(self, tree: Tree, path: str) -> list[Fault]:
+        """Every fault of the declarations and manifests below a path, without any target."""
+        return await self.inspections.check(tree, path)
+
+    async def render(self, repository: Repository, selection: Selection, revision: str = "") -> list[tuple[str, list[Rendered]]]:
+        """What applications render to, secrets masked; without a name or label, all of them."""
+        await self.follow(repository)
+        commit = await self._commit(repository, revision) if revision else ""
+        everything = msgspec.structs.replace(selection, everything=True)
+        return await self.inspections.render(repository, everything, commit)
+
+    async def why(self, repository: Repository, application: str, key: str, field: str, depth: int, progress: Callable[[int], None]) -> Why:
+        """Why an object, or one field of it, is as it is."""
+        await self.follow(repository)
+        course = await self.course(repository, application)
+        return await self.reasons.why(course, key, field, depth, progress)
+
+    async def live(self, repository: Repository, application: str, key: str) -> Live | None:
+        """An object as it is at the target."""
+        return await self.inspections.live(await self.course(repository, application), key)
+
+    async def logs(self, repository: Repository, application: str, key: str, follow: bool) -> AsyncIterator[str]:
+        """Log lines of an object; without a key, of the application's only object that keeps a log."""
+        if await self.store(self.memory.followed, repository.identity) is None:
+            await self.follow(repository)
+        async for line in self.inspections.logs(await self.course(repository, application), key, follow):
+            yield line
+
+    async def course(self, repository: Repository, application: str) -> Course:
+        """What is known of one application. Raises UsageError when there is none of this name."""
+        addresses = await self.previews.addresses(repository, Selection(names=(application,)))
+        return await self.previews.course(addresses[0])
+
+    # ------------------------------------------------------------------ what a person decides
+
+    async def rollback(self, repository: Repository, request: Rollback) -> RolledBack:
+        """Back to a good revision by a revert commit, which is pushed and followed."""
+        await self.follow(repository)
+        course = await self.course(repository, request.application)
+        answer = await self.rollbacks.roll_back(course, request)
+        await self.store(self.memory.wake, [course.address, Address(repository.identity)], Trigger.ROLLBACK, 0.0, 1)
+        if not self.serving():
+            async for _ in self.apply(repository, Selection(names=(request.application,)), Order(actor=request.actor)):
+                pass
+        return answer
+
+    async def pause(self, repository: Repository, application: str, reason: str, actor: str) -> None:
+        """Nothing is applied to it until it is released."""
+        course = await self.course(repository, application)
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        waiting = Waiting(repository=repository.identity, application=application, kind="paused", reason=reason, actor=actor, at=at)
+        await self.store(self.memory.hold, waiting)
+        await self._wake([course.address], Trigger.PERSON)
+
+    async def release(self, repository: Repository, application: str, actor: str) -> list[Waiting]:
+        """Lift what a person may lift: pauses and bad revisions of an application; for no name, what keeps the repository's head out."""
+        holds = await self.waiting(repository, application)
+        if application:
+            lifted = [hold for hold in holds if hold.kind in ("paused", "bad revision")]
+            await self.store(self.memory.lift, repository.identity, application, ("paused", "bad revision"))
+            await self._wake([(await self.course(repository, application)).address], Trigger.PERSON)
+            return lifted
+        lifted = [hold for hold in holds if not hold.application and hold.kind in REPOSITORY_HOLDS]
+        for hold in lifted:
+            await self.store(self.memory.approve, Address(repository.identity), hold.digest, actor)
+        await self.store(self.memory.lift, repository.identity, "", REPOSITORY_HOLDS)
+        if lifted and not self.serving():
+            await self.follow(repository)
+        await self._wake([Address(repository.identity)] if self.serving() else [], Trigger.PERSON)
+        return lifted
+
+    async def waiting(self, repository: Repository, application: str = "") -> list[Waiting]:
+        """Everything that waits for a person, in the whole repository or of one application."""
+        return await self.store(self.memory.holds, repository.identity, application or None)
+
+    async def approve(self, repository: Repository, application: str, digest: str, actor: str) -> Waiting:
+        """Approve what waits, by the plan's digest (or the beginning of it); without one, what alone waits. Raises UsageError."""
+        if not application:
+            lifted = await self.release(repository, "", actor)
+            if not lifted:
+                raise UsageError("nothing of this repository waits for approval", hint="`trueup status` shows what is held")
+            return lifted[0]
+        held = [hold for hold in await self.waiting(repository, application) if hold.kind == "approval" and hold.digest.startswith(digest)]
+        if not held:
+            raise UsageError(f"nothing of `{application}` waits for approval", hint="`trueup plan` shows what would change")
+        if len(held) > 1:
+            choices = ", ".join(f"{hold.digest[:12]} ({hold.target})" for hold in held)
+            raise UsageError(f"{len(held)} plans of `{application}` wait", hint=f"choose one with --digest: {choices}")
+        address = Address(repository.identity, application, held[0].target)
+        await self.store(self.memory.approve, address, held[0].digest, actor)
+        await self._wake([address], Trigger.PERSON)
+        return held[0]
+
+    # ------------------------------------------------------------------ serving
+
+    async def serve(self, followings: Sequence[Following], retain: Callable[[], object]) -> None:
+        """The loop, until it is cancelled."""
+        await Loop(self.equipment, self.reconciler, self.at_once).run(followings, retain)
+
+    async def trigger(self, url: str = "") -> int:
+        """Wake the fetch of the repositories with this URL, or of all. How many there are."""
+        followed = await self.store(self.memory.repositories)
+        meant = [Address(each.repository.identity) for each in followed if not url or each.repository.url == url]
+        await self.store(self.memory.wake, meant, Trigger.PUSH, 0.0, 1)
+        return len(meant)
+
+    async def ready(self) -> list[str]:
+        """Why it is not ready: repositories that were never read."""
+        followed = await self.store(self.memory.repositories)
+        return [f"{each.repository.url}: {each.error or 'not read yet'}" for each in followed if not each.commit and each.hold is None]
+
+
+def _trouble(status: Status) -> TrueupError:
+    if status.message.startswith("unreachable: "):
+        return Unreachable(status.message.removeprefix("unreachable: "), where=f"target {status.target}")
+    return TrueupError(f"{status.application}: {status.message}", hint="`trueup status` shows how it stands")

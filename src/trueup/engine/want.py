@@ -1,0 +1,111 @@
+"""What is wanted of an application, or why nothing is done about it now."""
+
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from trueup.engine.course import WELL, Course
+from trueup.engine.equipment import Equipment
+from trueup.model.contracts import Desired, Runtime
+from trueup.model.errors import SettingsError
+from trueup.model.manifest import Origin
+from trueup.model.memory import Address, Declared
+from trueup.model.run import Sync
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a walk does nothing now, and how the application stands meanwhile."""
+
+    sync: Sync
+    message: str
+
+
+class Wants:
+    """Reads the memory and Git; writes nothing."""
+
+    def __init__(self, equipment: Equipment) -> None:
+        self.equipment = equipment
+        self.memory = equipment.memory
+
+    async def reason_to_stay(self, course: Course) -> Reason | None:
+        """Why nothing is done now; None when there is no reason."""
+        known = course.known
+        if course.application is None:
+            return Reason(Sync.UNKNOWN, "")
+        if known.followed is None or not known.followed.commit:
+            return Reason(Sync.UNKNOWN, "its repository was not read yet")
+        if course.removed and known.declared is None and known.followed.faults:
+            return Reason(Sync.UNKNOWN, "its declaration is gone, and others are broken: it stays as it is")
+        paused = course.waiting("paused")
+        if paused:
+            return Reason(Sync.HELD, f"paused: {paused.reason}" if paused.reason else "paused")
+        if course.faults:
+            return Reason(Sync.FAILED, str(course.faults[0]))
+        if known.declared and known.declared.absent:
+            return Reason(Sync.UNKNOWN, "its declaration is gone, and others are broken: it stays as it is")
+        waits = await self.equipment.store.through(self._waits_for, course)
+        return Reason(Sync.OUT_OF_SYNC, f"waits for {waits}") if waits else None
+
+    async def runtime(self, course: Course) -> Runtime:
+        """The opened target. Raises SettingsError or Unreachable."""
+        target = await self.equipment.store.through(self.memory.target, course.address.repository, course.address.target)
+        if target is None:
+            raise SettingsError(f"target `{course.address.target}` is not declared any more", hint="declare it again until it is empty")
+        return await self.equipment.targets.open(target)
+
+    async def desired(self, course: Course) -> Desired:
+        """What Git says. Raises DeclarationError."""
+        return await self.equipment.work.through(self._desired, course)
+
+    def _desired(self, course: Course) -> Desired:
+        application, followed = course.application, course.known.followed
+        if application is None or followed is None:
+            raise SettingsError(f"nothing is known of {course.address.repository}", hint="fetch it first")
+        ruled = msgspec.structs.replace(application, spec=application.spec.model_copy(update={"policy": course.policy}))
+        mirror = self.equipment.following(followed.repository).mirror
+        if course.removed:
+            at_old = ruled.spec.model_copy(update={"target": course.address.target})
+            gone = msgspec.structs.replace(ruled, spec=at_old)
+            return Desired(gone, course.revision, (), mirror.tree(followed.commit), removed=True, run=course.run_id)
+        tree = mirror.tree(followed.commit if course.digest else course.revision)
+        target = self.memory.target(application.repository, application.target)
+        renders = self.equipment.renders
+        if course.digest:
+            manifests = renders.recall(course.digest, application, target, tree)
+        else:
+            manifests = renders.render(application, target, tree).manifests
+        located = tuple(replace(each, origin=Origin(each.origin.file, each.origin.line, course.revision)) for each in manifests)
+        return Desired(ruled, course.revision, located, tree, run=course.run_id)
+
+    def _waits_for(self, course: Course) -> str:
+        """The dependency that is not ready at its own revision; for one that goes, who still needs it."""
+        if course.removed:
+            return self._needed_by(course)
+        if course.settled or course.goes_on:
+            return ""
+        declared = course.known.declared
+        for name in declared.application.spec.depends_on if declared else ():
+            needed = self.memory.declared(course.address.repository, name)
+            if needed is None or not self._is_ready(needed):
+                return name
+        return ""
+
+    def _is_ready(self, declared: Declared) -> bool:
+        application = declared.application
+        standing = self.memory.standing(Address(application.repository, application.name, application.target))
+        if standing is None or not standing.applied or declared.faults:
+            return False
+        return standing.status.revision == declared.revision and standing.health.state in WELL
+
+    def _needed_by(self, course: Course) -> str:
+        """Removal goes in the reverse order; what moves to another target goes at the old one when it is ready at the new one."""
+        address, declared = course.address, course.known.declared
+        if declared is not None:
+            return "" if self._is_ready(declared) else f"itself at {declared.application.target}"
+        for standing in self.memory.standings(address.repository):
+            name = standing.application.name
+            needs = address.application in standing.application.spec.depends_on
+            if needs and self.memory.declared(address.repository, name) is None:
+                return f"the removal of {name}"
+        return ""

@@ -1,0 +1,112 @@
+"""What moves at the targets -> who is to be looked at. And what is found there that the memory does not know."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
+
+from trueup.engine.equipment import Equipment, Following
+from trueup.model.application import Application, ApplicationSpec, Target
+from trueup.model.contracts import Lost, Moved, Owned, Runtime
+from trueup.model.errors import TrueupError
+from trueup.model.memory import Address, Standing
+from trueup.model.run import Status, Trigger
+
+LOOK: Final = 30.0
+LONGEST_PAUSE: Final = 60.0
+
+Wake = Callable[[Iterable[Address], Trigger], Awaitable[None]]
+
+
+class Watches:
+    """One watch for each declared target."""
+
+    def __init__(self, equipment: Equipment, wake: Wake) -> None:
+        self.equipment = equipment
+        self.memory = equipment.memory
+        self.store = equipment.store.through
+        self.wake = wake
+        self._changed = asyncio.Event()
+        self._watching: dict[tuple[str, str], tuple[Target, asyncio.Task[None]]] = {}
+
+    def refresh(self) -> None:
+        """The declarations may have changed: look which targets there are."""
+        self._changed.set()
+
+    async def run(self, following: dict[str, Following]) -> None:
+        """Watch every target of these repositories, for as long as it is declared."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                self._changed.clear()
+                for identity in following:
+                    for target in await self.store(self.memory.targets, identity):
+                        self._ensure(tasks, target)
+                await self._changed.wait()
+
+    def _ensure(self, tasks: asyncio.TaskGroup, target: Target) -> None:
+        name = (target.repository, target.name)
+        known = self._watching.get(name)
+        if known and known[0].spec == target.spec and not known[1].done():
+            return
+        if known:
+            known[1].cancel()
+        self._watching[name] = (target, tasks.create_task(self.keep_watching(target), name=f"watch {target.name}"))
+
+    async def keep_watching(self, target: Target, finds: bool = True) -> None:
+        """A target that cannot be watched is tried again, at most once a minute; the walks tell its trouble."""
+        wait = 1.0
+        while True:
+            try:
+                runtime = await self.equipment.targets.open(target)
+                if finds:
+                    await self.find(target, runtime)
+                wait = 1.0
+                await self._watch(target, runtime)
+            except TrueupError as error:
+                self.equipment.telemetry.warn(f"cannot watch: {error.message}", target=target.name)
+            except Exception:
+                # Somebody's plug-in may do anything; its target is tried again, and the others are watched all the same.
+                self.equipment.telemetry.logger.exception("the watch of target %s failed unexpectedly", target.name)
+            await asyncio.sleep(wait)
+            wait = min(wait * 2, LONGEST_PAUSE)
+
+    async def _watch(self, target: Target, runtime: Runtime) -> None:
+        stream = runtime.watch()
+        if stream is None:
+            while True:
+                await asyncio.sleep(LOOK)
+                await self._look_at_everything(target)
+        async for event in stream:
+            if isinstance(event, Lost):
+                self.equipment.telemetry.info(f"watch lost: {event.reason}", target=target.name)
+                await self.find(target, runtime)
+                await self._look_at_everything(target)
+            else:
+                await self._moved(target, event)
+
+    async def _moved(self, target: Target, event: Moved) -> None:
+        if event.owner.repository == target.repository:
+            await self.wake([Address(target.repository, event.owner.application, target.name)], Trigger.DRIFT)
+
+    async def _look_at_everything(self, target: Target) -> None:
+        standings = await self.store(self.memory.standings, target.repository)
+        mine = [Address(target.repository, each.application.name, target.name) for each in standings if each.status.target == target.name]
+        await self.wake(mine, Trigger.DRIFT)
+
+    async def find(self, target: Target, runtime: Runtime) -> None:
+        """Learn what carries our mark at the target and is not known here, as after a loss of the memory."""
+        lost = [owned for owned in await runtime.owned() if owned.owner.repository == target.repository]
+        known = await self.store(self._known, target, [owned.owner.application for owned in lost])
+        found = [owned for owned in lost if owned.owner.application not in known]
+        for owned in found:
+            await self.store(self.memory.stand, _standing(target, owned))
+        await self.wake([Address(target.repository, owned.owner.application, target.name) for owned in found], Trigger.DRIFT)
+
+    def _known(self, target: Target, names: Iterable[str]) -> set[str]:
+        return {name for name in names if self.memory.standing(Address(target.repository, name, target.name)) is not None}
+
+
+def _standing(target: Target, owned: Owned) -> Standing:
+    name = owned.owner.application
+    application = Application(target.repository, name, ApplicationSpec(target=target.name, policy=owned.policy), file="")
+    status = Status(repository=target.repository, application=name, target=target.name, revision=owned.revision)
+    return Standing(application=application, status=status)
