@@ -36,6 +36,19 @@ async def test_the_first_parent_line_leaves_side_branches_out(workplace: Workpla
     assert not mirror.contains(head.commit, "0" * 40)
 
 
+async def test_new_commits_come_by_any_parent(workplace: Workplace, mirror: Mirror) -> None:
+    first = workplace.commit({"a": "1"})
+    workplace.git("checkout", "-q", "-b", "side")
+    side = workplace.commit({"b": "1"}, push=False)
+    workplace.git("checkout", "-q", "main")
+    workplace.git("merge", "-q", "--no-ff", "-m", "merge", "side")
+    workplace.push("origin", "main")
+    head = (await mirror.head()).commit
+    assert set(mirror.new_commits(head, first)) == {head, side}
+    assert mirror.new_commits(head, head) == []
+    assert mirror.new_commits(head, None) == [head]
+
+
 async def test_changes_name_every_path_that_differs(workplace: Workplace, mirror: Mirror) -> None:
     before = workplace.commit(
         {

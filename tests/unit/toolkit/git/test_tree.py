@@ -12,7 +12,7 @@ from tests.testbed.repositories import Workplace
 from trueup.model.errors import DeclarationError, SettingsError
 from trueup.toolkit.git.git_tree import GitTree
 from trueup.toolkit.git.mirror import Mirror
-from trueup.toolkit.git.tree import FILE, FOLDER, LINK, Resolved, Tree
+from trueup.toolkit.git.tree import FILE, FOLDER, Resolved, Tree
 from trueup.toolkit.git.working_tree import WorkingTree
 
 Look = Callable[[], Awaitable[Tree]]
@@ -46,8 +46,8 @@ async def test_files_and_folders_are_told_apart(look: Look, workplace: Workplace
     (workplace.clone / "a/run.sh").chmod(0o755)
     (workplace.clone / "link").symlink_to("a/b")
     tree = await look()
-    assert [tree.kind(path) for path in ("", "a", "a/b/c.yaml", "link", "a/x", "z/x")] == ["folder", "folder", "file", "link", None, None]
-    assert [tree.mode(path) for path in ("", "a", "z", "a/run.sh", "link", "x")] == [FOLDER, FOLDER, FILE, 0o100755, LINK, 0]
+    assert [tree.kind(path) for path in ("", "a", "a/b/c.yaml", "link", "a/x", "z/x")] == ["folder", "folder", "file", "folder", None, None]
+    assert [tree.mode(path) for path in ("", "a", "z", "a/run.sh", "link", "x")] == [FOLDER, FOLDER, FILE, 0o100755, FOLDER, 0]
     assert tree.names("") == ["a", "link", "z"]
     assert (tree.names("z"), tree.names("nowhere")) == ([], [])
     assert (tree.read("a/b/c.yaml"), tree.size("a/b/c.yaml"), tree.size("z")) == (b"c", 1, 0)
@@ -58,8 +58,9 @@ async def test_ids_are_those_of_git(look: Look, workplace: Workplace) -> None:
     (workplace.clone / "a/link").symlink_to("b.yaml")
     tree = await look()
     workplace.commit({})
-    for path in ("", "a", "a/b.yaml", "a/link", "über", "über/ä.yaml"):
+    for path in ("", "a", "a/b.yaml", "über", "über/ä.yaml"):
         assert tree.object_id(path) == workplace.git("rev-parse", f"HEAD:{path}")
+    assert tree.object_id("a/link") == tree.object_id("a/b.yaml")
     assert tree.object_id("nowhere") is None
 
 
@@ -97,7 +98,7 @@ async def test_links_are_followed_inside_the_tree(look: Look, workplace: Workpla
     tree = await look()
     assert (tree.read("folder/up"), tree.size("folder/up"), tree.names("folder")) == (b"content", 7, ["file", "up"])
     assert tree.resolve("folder/up") == Resolved("real/file", ("folder", "real/up", "folder"))
-    assert (tree.kind("folder/up"), tree.kind("folder/file"), tree.read("./real//file")) == ("link", "file", b"content")
+    assert (tree.kind("folder/up"), tree.kind("folder"), tree.read("./real//file")) == ("file", "folder", b"content")
     assert tree.read("folder/../real/file") == b"content"
 
 
@@ -114,6 +115,14 @@ async def test_a_path_that_leaves_the_tree_is_refused(look: Look, workplace: Wor
     workplace.write({"a/b": ""})
     tree = await look()
     assert refusal_of(lambda: tree.kind("a/../../x")).endswith("the path leaves the repository")
+
+
+async def test_a_link_to_nothing_is_nothing(look: Look, workplace: Workplace) -> None:
+    workplace.write({"a/b": ""})
+    (workplace.clone / "a/link").symlink_to("c")
+    tree = await look()
+    assert (tree.kind("a/link"), tree.object_id("a/link"), tree.mode("a/link")) == (None, None, 0)
+    assert "no such file" in refusal_of(lambda: tree.read("a/link"))
 
 
 async def test_links_in_a_circle_are_refused(look: Look, workplace: Workplace) -> None:
