@@ -245,11 +245,6 @@ def load(file: Path | None, environment: Mapping[str, str], said: Mapping[str, A
         raise _fault([places.told(each) for each in error.errors(include_url=False, include_input=False)]) from None
 
 
-def variables() -> list[str]:
-    """Every environment variable that sets something: ``TRUEUP_STATE``, ``TRUEUP_LIMITS_CONCURRENCY``, .."""
-    return [_variable(path) for path in _paths(Settings)]
-
-
 def _paths(model: type[BaseModel]) -> Iterable[tuple[str, ...]]:
     for name, field in model.model_fields.items():
         table = _table(field.annotation)

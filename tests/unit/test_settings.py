@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from trueup.model.errors import SettingsError
-from trueup.settings import RepositorySettings, load, variables
+from trueup.settings import RepositorySettings, load
 
 
 def written(folder: Path, text: str) -> Path:
@@ -134,7 +134,3 @@ def test_a_repository_of_the_command_line_takes_the_place_of_the_same_one(tmp_pa
 def test_an_address_to_listen_at_has_host_and_port(listen: str) -> None:
     with pytest.raises(SettingsError, match="HOST:PORT"):
         load(None, {}, {"listen": listen})
-
-
-def test_every_variable_sets_what_it_says() -> None:
-    assert {"TRUEUP_STATE", "TRUEUP_RETENTION_DAYS", "TRUEUP_TRIGGER_TOKEN_FILE", "TRUEUP_REPOSITORIES"} <= set(variables())

@@ -1,0 +1,43 @@
+"""``trueup check``: declarations and manifests as they lie on disk, validated without any target."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from trueup.cli.layout import text
+from trueup.cli.session import Session
+from trueup.cli.shapes import fault_list
+from trueup.cli.verb import verb
+from trueup.model.errors import DeclarationError, Fault, UsageError
+from trueup.toolkit.git.clone import discover_clone
+from trueup.toolkit.git.working_tree import WorkingTree
+
+
+@verb("check", outputs=("text", "json"))
+@click.argument("folder", metavar="[PATH]", default=".", type=click.Path(path_type=Path))
+def command(session: Session, folder: Path) -> int:
+    """Validate the declarations and manifests below PATH, as they lie on disk, without any target. Every fault is told with file and line.
+
+    Exits with 1 when there are any.
+    """
+    return session.run_alone(lambda engine: _check(session, engine, folder.absolute()))
+
+
+async def _check(session: Session, engine: Any, folder: Path) -> int:
+    if not folder.is_dir():  # noqa: ASYNC240  (one look at a folder of this machine)
+        raise UsageError(f"{folder} is no folder", hint="name the folder of a repository, or leave it out to check where you stand")
+    clone = await discover_clone(folder)
+    root = clone.root if clone else folder
+    below = folder.resolve().relative_to(root.resolve()).as_posix()  # noqa: ASYNC240
+    try:
+        faults: list[Fault] = await engine.check(await WorkingTree.open(root), "" if below == "." else below)
+    except DeclarationError as error:
+        faults = list(error.faults)
+    if session.output == "json":
+        session.views.show_document(fault_list(faults))
+    if faults:
+        session.views.tell_faults(faults)
+    else:
+        session.views.tell([text("no faults found")])
+    return int(bool(faults))

@@ -1,0 +1,30 @@
+"""``trueup history``: what was done, newest first."""
+
+from typing import Any
+
+import click
+
+from trueup.cli.session import Session
+from trueup.cli.shapes import run_list
+from trueup.cli.texts.history import history_lines
+from trueup.cli.verb import verb
+from trueup.model.source import Repository
+
+
+@verb("history", outputs=("text", "json"))
+@click.argument("name", required=False, default="")
+@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many runs.")
+@click.option("--before", metavar="RUN", default="", help="Only runs before this one: the next page.")
+def command(session: Session, name: str, limit: int, before: str) -> int:
+    """The runs of an application, or of all: at which commit, why, by whom, how they ended and what was done."""
+
+    async def walk(engine: Any, repository: Repository) -> int:
+        runs = await engine.history(repository, name, before, limit)
+        following = runs[-1].id if len(runs) == limit else ""
+        if session.output == "json":
+            session.views.show_document(run_list(runs, following))
+        else:
+            session.views.show(history_lines(runs, following, session.views.width))
+        return 0
+
+    return session.run(walk)

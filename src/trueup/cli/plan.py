@@ -1,0 +1,50 @@
+"""``trueup plan``: what would change; nothing is changed."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from trueup.cli.markdown import plan_markdown
+from trueup.cli.session import Session
+from trueup.cli.shapes import plan_list
+from trueup.cli.texts.plan import plan_lines
+from trueup.cli.verb import selecting, verb
+from trueup.model.errors import UsageError
+from trueup.model.plan import Plan
+from trueup.model.selection import Selection
+from trueup.model.source import Repository
+
+CHANGES = 2
+
+
+@verb("plan", outputs=("text", "json", "markdown"))
+@click.option("--revision", metavar="REV", default="", help="A commit; left out: the head of the followed branch.")
+@selecting(everything=True)
+@click.option("--working-tree", is_flag=True, help="The files as they lie on disk instead of a commit.")
+def command(session: Session, selection: Selection, revision: str, working_tree: bool) -> int:
+    """Say, for every object and field, what would change at the target, and why. Nothing is changed.
+
+    Without --app: the applications whose desired revision or drift is open. Exits with 2 when there are changes, held or not.
+    """
+    if revision and working_tree:
+        raise UsageError("--revision and --working-tree exclude each other", hint="leave one of them out")
+
+    async def walk(engine: Any, repository: Repository) -> int:
+        tree = await session.working_tree() if working_tree else None
+        plans = await engine.plan(repository, selection, revision, tree)
+        _show(session, plans, selection.everything)
+        faults = () if working_tree else (await engine.follow(repository)).faults
+        session.views.tell_faults(faults)
+        return CHANGES if any(not plan.empty for plan in plans) else int(bool(faults))
+
+    return session.run(walk)
+
+
+def _show(session: Session, plans: Sequence[Plan], everything: bool) -> None:
+    if session.output == "json":
+        session.views.show_document(plan_list(plans, everything))
+    elif session.output == "markdown":
+        session.views.show_raw(plan_markdown(plans, everything))
+    else:
+        session.views.show(plan_lines(plans, everything))

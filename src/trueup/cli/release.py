@@ -1,0 +1,38 @@
+"""``trueup release``: let go of what is held."""
+
+from typing import Any
+
+import click
+
+from trueup.cli.layout import text
+from trueup.cli.session import Session
+from trueup.cli.texts.waiting import waiting_lines
+from trueup.cli.verb import verb
+from trueup.model.errors import UsageError
+from trueup.model.source import Repository
+
+
+@verb("release")
+@click.argument("name", required=False, default="")
+@click.option("--repository", "whole", is_flag=True, help="What holds the whole repository: a rewritten branch, an unsigned commit.")
+def command(session: Session, name: str, whole: bool) -> int:
+    """Let go of an application that is paused or whose revision is held back as bad, or of a whole repository.
+
+    A plan that waits for approval is let go with `trueup approve`.
+    """
+    expect_one(name, whole)
+
+    async def walk(engine: Any, repository: Repository) -> int:
+        released = await engine.release(repository, name, session.actor)
+        what = name or "the repository"
+        lines = [text("released:"), *waiting_lines(released)] if released else [text(f"nothing holds {what}")]
+        session.views.tell(lines)
+        return 0
+
+    return session.run(walk)
+
+
+def expect_one(name: str, whole: bool) -> None:
+    """Raises UsageError unless exactly one of an application and the whole repository is named."""
+    if bool(name) == whole:
+        raise UsageError("name either an application or --repository", hint="`trueup status` lists the applications")

@@ -1,0 +1,1 @@
+"""Nouns become lines for people: one file for each thing that is shown."""

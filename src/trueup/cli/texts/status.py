@@ -1,0 +1,44 @@
+"""How applications stand -> a table, and for each one that needs somebody what is wrong and what to do."""
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from trueup.cli.layout import LOUD, short, table, text, word
+from trueup.model.errors import Held, Refused, TrueupError
+from trueup.model.health import State
+from trueup.model.run import Status, Sync
+
+TITLES = ("APPLICATION", "TARGET", "SYNC", "HEALTH", "REVISION", "MESSAGE")
+
+
+def status_lines(statuses: Sequence[Status], width: int | None) -> list[Text]:
+    """One line for each application."""
+    if not statuses:
+        return [text("no applications")]
+    return table(TITLES, [_row(status) for status in statuses], width)
+
+
+def _row(status: Status) -> list[Text]:
+    revision = short(status.revision)
+    if status.desired_revision and status.desired_revision != status.revision:
+        revision += f" -> {short(status.desired_revision)}"
+    cells = (status.target, word(status.sync.value), word(status.health.value), revision, status.message)
+    return [text((status.application, LOUD)), *(text(cell) for cell in cells)]
+
+
+def status_complaints(statuses: Sequence[Status]) -> list[TrueupError]:
+    """One error for each application that is held, failed or degraded."""
+    return [complaint for status in statuses if (complaint := _complaint(status))]
+
+
+def _complaint(status: Status) -> TrueupError | None:
+    name = status.application
+    reason = f": {status.message}" if status.message else ""
+    if status.sync is Sync.FAILED:
+        return Refused(f"{name} failed{reason}", hint=f"`trueup history {name}` tells what was tried")
+    if status.health is State.DEGRADED:
+        return Refused(f"{name} is degraded{reason}", hint=f"`trueup logs {name}` shows what it says of itself")
+    if status.sync is Sync.HELD:
+        return Held(f"{name} is held{reason}", kind="held", hint=f"`trueup plan --app {name}` shows what waits, and how to let it go")
+    return None

@@ -1,0 +1,102 @@
+"""What all verbs take, and what a verb is: a function of a session and its own options that gives an exit code."""
+
+import functools
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import click
+
+from trueup.cli.program import VERBS
+from trueup.cli.session import Said, Session
+from trueup.model.selection import Selection
+
+Function = Callable[..., Any]
+
+_SECTION: Final = "Options of every command"
+
+
+class Verb(click.Command):
+    """A command whose help lists its own options first, and then those that every command takes."""
+
+    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Two sections."""
+        own: list[tuple[str, str]] = []
+        shared: list[tuple[str, str]] = []
+        for parameter in self.get_params(context):
+            record = parameter.get_help_record(context)
+            if record:
+                (shared if parameter.name in _SHARED else own).append(record)
+        for title, records in (("Options", own), (_SECTION, shared)):
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
+_FOLDER = click.Path(file_okay=False)
+_FILE = click.Path(dir_okay=False)
+
+
+def _output(formats: Sequence[str]) -> click.Option:
+    return click.Option(["-o", "--output"], type=click.Choice(formats), default=formats[0], show_default=True, help="The format.")
+
+
+def _shared() -> list[click.Parameter]:
+    """Made anew for each verb: click keeps state in them."""
+    return [
+        click.Option(["--repo"], metavar="URL|PATH", envvar="TRUEUP_REPO", help="The repository; left out: the upstream of this clone."),
+        click.Option(["--branch"], envvar="TRUEUP_BRANCH", help="The branch or tag that is followed; left out: the remote's HEAD."),
+        click.Option(["--path"], envvar="TRUEUP_PATH", help="The folder in the repository; left out: all of it."),
+        click.Option(["--state"], metavar="DIR", type=_FOLDER, envvar="TRUEUP_STATE", help="Where history, approvals and mirrors are."),
+        click.Option(["--config"], metavar="FILE", type=_FILE, envvar="TRUEUP_CONFIG", help="The settings, in TOML."),
+        click.Option(["--server"], metavar="URL", envvar="TRUEUP_SERVER", help="Ask a serve elsewhere."),
+        click.Option(["--debug"], is_flag=True, help="Print the traceback of an error."),
+    ]
+
+
+_SHARED: Final = frozenset({"repo", "branch", "path", "state", "config", "server", "debug", "help"})
+
+
+def verb(name: str, outputs: Sequence[str] = ("text",)) -> Callable[[Function], click.Command]:
+    """Make a function ``(session, **own options) -> exit code`` a verb that also takes what every verb takes.
+
+    ``outputs`` are the formats of ``-o``, the first is the one that is taken when none is said; the output chosen is ``session.output``.
+    """
+
+    def decorate(function: Function) -> click.Command:
+        @click.pass_context
+        def invoke(context: click.Context, /, **options: Any) -> int:
+            said = Said(**{key: options.pop(key) for key in Said.KEYS}, output=options.pop("output", outputs[0]))
+            options.pop("debug")
+            code: int = function(Session(said, context.obj), **options)
+            return code
+
+        command = click.command(name, cls=Verb, short_help=VERBS[name])(functools.update_wrapper(invoke, function))
+        command.params += [*([_output(outputs)] if len(outputs) > 1 else []), *_shared()]
+        return command
+
+    return decorate
+
+
+def selecting(everything: bool) -> Callable[[Function], Function]:
+    """Options that say which applications are meant; they arrive as ``selection``. ``everything``: with ``--all``."""
+
+    def decorate(function: Function) -> Function:
+        def invoke(*arguments: Any, app: tuple[str, ...], label: tuple[str, ...], **options: Any) -> Any:
+            selection = Selection(app, tuple(map(_label, label)), options.pop("all", not everything))
+            return function(*arguments, selection=selection, **options)
+
+        callback: Function = functools.update_wrapper(invoke, function)
+        if everything:
+            callback = click.option("--all", is_flag=True, help="Every application, and unchanged objects too.")(callback)
+        labels = click.option("-l", "--label", metavar="LABEL=VALUE", multiple=True, help="Applications with this label.")
+        return click.option("--app", metavar="NAME", multiple=True, help="An application; may be given again.")(labels(callback))
+
+    return decorate
+
+
+def _label(text: str) -> tuple[str, str]:
+    match = re.fullmatch(r"([^=\s]+)==?(\S*)", text)
+    if not match:
+        raise click.BadParameter(f"`{text}` is not LABEL=VALUE", param_hint="-l")
+    return match[1], match[2]
