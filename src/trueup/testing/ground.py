@@ -54,7 +54,10 @@ class Ground(ABC):
 
     @abstractmethod
     def bodies(self, version: int, prefix: str) -> list[Body]:
-        """At least three objects whose names begin with ``prefix``, at version 1 or 2: the same objects, and the first one differs."""
+        """At least three objects whose names begin with ``prefix``, at version 1 or 2: the same objects, of which the first one differs.
+
+        The first one can be changed and planted by hand, the first two can be deleted by hand.
+        """
 
     @abstractmethod
     async def world(self) -> World:
@@ -104,8 +107,9 @@ class Ground(ABC):
         """Open the target."""
         return await self.kind.open(self.target(), self.place())
 
-    async def clear(self) -> None:
-        """Stop what still runs when a test is over; nothing, unless a runtime says otherwise."""
+    @classmethod
+    def clear(cls, folder: Path) -> None:
+        """Stop what still runs of the grounds in this folder, once a test is over or has failed; nothing, unless a runtime needs it."""
         return
 
     def target(self) -> Target:
@@ -173,6 +177,11 @@ def gone(desired: Desired) -> Desired:
 def owner_of(desired: Desired) -> Owner:
     """Who it is at a target."""
     return Owner(desired.application.repository, desired.application.name)
+
+
+def keys_of(desired: Desired) -> list[Key]:
+    """Its objects, in the order of the manifests."""
+    return [manifest.key for manifest in desired.manifests]
 
 
 def _declared(desired: Desired, spec: ApplicationSpec) -> Desired:

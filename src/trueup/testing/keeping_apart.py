@@ -33,7 +33,6 @@ class KeepsApart:
                 assert {key: now.get(key) for key in before} == before
             assert await runtime.owned() == owned
             assert changes(await runtime.plan(neighbour)) == changes(await runtime.plan(namesake)) == {}
-        await ground.clear()
 
     async def test_what_belongs_to_nobody_is_adopted_by_name_only(self, tmp_path: Path) -> None:
         """It is in the plan as an adoption; a plan that does not say so never takes it."""
@@ -54,7 +53,6 @@ class KeepsApart:
             await done(runtime, desired)
             assert key in (await runtime.owned())[0].keys
             assert changes(await runtime.plan(desired)) == {}
-        await ground.clear()
 
     async def test_what_belongs_to_another_is_named_with_its_owner(self, tmp_path: Path) -> None:
         """By the application's name in the same repository, with the repository elsewhere; and planning takes nothing."""
@@ -69,7 +67,6 @@ class KeepsApart:
                 plan = await runtime.plan(other)
                 assert {(action.verb, action.foreign, action.owner) for action in plan.actions} == {(Verb.ADOPT, True, name)}
             assert await runtime.owned() == owned
-        await ground.clear()
 
     async def test_an_object_moves_between_two_applications_without_being_made_again(self, tmp_path: Path) -> None:
         """The one that declares it now adopts it; the one that had it lets go of it, even by a plan that is older than the move."""
@@ -87,7 +84,6 @@ class KeepsApart:
             assert await ground.world() == before
             assert changes(await runtime.plan(old)) == changes(await runtime.plan(new)) == {}
             assert {owned.owner.application: len(owned.keys) for owned in await runtime.owned()} == {"shop": len(before) - 1, "till": 1}
-        await ground.clear()
 
     async def test_ownership_is_read_back_by_a_fresh_opening(self, tmp_path: Path) -> None:
         """With revision, keys and policy; and a walk without changes brings them up to date and writes to no object."""
@@ -103,7 +99,6 @@ class KeepsApart:
         async with opened(ground) as runtime:
             assert _sorted(await runtime.owned()) == [Owned(owner_of(later), "3" * 40, tuple(keys), later.application.policy)]
             assert await ground.world() == world
-        await ground.clear()
 
     async def test_with_prune_off_objects_stay_and_our_mark_goes(self, tmp_path: Path) -> None:
         """They are left as they are, belong to nobody, and can be adopted again."""
@@ -120,7 +115,6 @@ class KeepsApart:
             assert changes(await runtime.plan(keeping)) == {}
             again = (await runtime.plan(ground.version(1))).changes
             assert [(action.verb, action.key, action.foreign, action.owner) for action in again] == [(Verb.ADOPT, leaving[0].key, True, "")]
-        await ground.clear()
 
     def _needs_handover(self) -> None:
         if not self.ground.hands_over:

@@ -6,7 +6,7 @@ import pytest
 
 from trueup.model.manifest import WAVE_ANNOTATION
 from trueup.model.plan import Verb
-from trueup.testing.ground import Ground, as_of, gone, ignoring, opened, owner_of, without
+from trueup.testing.ground import Ground, as_of, gone, ignoring, keys_of, opened, owner_of, without
 from trueup.testing.walking import carry_out, changes, contents, done, interrupted, left_alone, states, walk
 
 
@@ -29,7 +29,6 @@ class KeepsTrue:
                 assert not (await runtime.plan(desired)).empty
             assert await ground.world() == before
             assert await runtime.owned() == owned
-        await ground.clear()
 
     async def test_what_was_applied_needs_no_change(self, tmp_path: Path) -> None:
         """Not now, and not after the target was opened anew; and what was applied is there."""
@@ -43,7 +42,6 @@ class KeepsTrue:
             async with opened(ground) as runtime:
                 assert changes(await runtime.plan(desired)) == {}
                 assert (await runtime.plan(desired)).summary.unchanged == len(desired.manifests)
-        await ground.clear()
 
     async def test_a_new_version_changes_only_what_differs(self, tmp_path: Path) -> None:
         """What is the same in both versions is not touched."""
@@ -57,15 +55,14 @@ class KeepsTrue:
             await done(runtime, ground.version(2))
             after = await ground.world()
             assert {key for key in before if after.get(key) != before[key]} == changes(plan).keys()
-        await ground.clear()
 
     async def test_drift_is_seen_and_undone(self, tmp_path: Path) -> None:
         """What was changed or deleted by hand is in the plan, alone, and is as Git says afterwards."""
         ground = self.ground(tmp_path)
         desired = ground.version(1)
         async with opened(ground) as runtime:
-            keys = [outcome.key for outcome in await done(runtime, desired)]
-            true = await ground.world()
+            await done(runtime, desired)
+            keys, true = keys_of(desired), await ground.world()
             await ground.tamper(owner_of(desired), keys[0])
             await ground.remove(owner_of(desired), keys[1])
             assert await ground.world() != true
@@ -74,7 +71,6 @@ class KeepsTrue:
             assert any(action.changes for action in plan.changes if action.key == keys[0])
             await done(runtime, desired)
             assert contents(await ground.world()) == contents(true)
-        await ground.clear()
 
     async def test_what_is_no_longer_declared_goes(self, tmp_path: Path) -> None:
         """After all else, and nothing goes with it."""
@@ -88,7 +84,6 @@ class KeepsTrue:
             assert all(leaving[0].wave > action.wave for action in plan.actions if action is not leaving[0])
             await done(runtime, without(ground.version(2), 1))
             assert before.keys() - (await ground.world()).keys() == {leaving[0].key}
-        await ground.clear()
 
     async def test_what_leaves_goes_in_the_reverse_order(self, tmp_path: Path) -> None:
         """What came in a later wave goes in an earlier one."""
@@ -103,7 +98,6 @@ class KeepsTrue:
             going = (await runtime.plan(gone(desired))).changes
             assert [action.key for action in going] == came[::-1]
             assert len({action.wave for action in going}) == len(came)
-        await ground.clear()
 
     async def test_a_removed_application_leaves_nothing(self, tmp_path: Path) -> None:
         """Neither objects, nor a mark, nor a record of the application."""
@@ -117,7 +111,6 @@ class KeepsTrue:
         async with opened(ground) as runtime:
             assert await runtime.owned() == []
             assert (await runtime.plan(gone(ground.version(1)))).actions == ()
-        await ground.clear()
 
     async def test_applying_twice_is_applying_once(self, tmp_path: Path) -> None:
         """The same actions again are done, and touch nothing: so it is after a crash between a write and its report."""
@@ -130,10 +123,9 @@ class KeepsTrue:
                 world, owned = await ground.world(), await runtime.owned()
                 second = await carry_out(runtime, desired, plan)
                 assert states(first) == states(second) == dict.fromkeys(changes(plan), "done")
-                assert [outcome.version for outcome in first] == [outcome.version for outcome in second]
+                assert {outcome.key: outcome.version for outcome in first} == {outcome.key: outcome.version for outcome in second}
                 assert await ground.world() == world
                 assert await runtime.owned() == owned
-        await ground.clear()
 
     async def test_interrupted_half_way_walking_again_finishes(self, tmp_path: Path) -> None:
         """Wherever it was interrupted: what was done stays as it is, the rest follows, by a new plan or by the old one."""
@@ -152,7 +144,6 @@ class KeepsTrue:
                 assert changes(plan).keys() <= whole.keys()
                 assert {key: whole[key] for key in half} == half
                 assert changes(await runtime.plan(desired)) == {}
-            await ground.clear()
 
     async def test_only_what_was_asked_is_carried_out(self, tmp_path: Path) -> None:
         """A batch of one action touches one object, whatever else is open."""
@@ -166,7 +157,6 @@ class KeepsTrue:
             assert states(outcomes) == {asked.key: "done"}
             assert (await ground.world()).keys() - before == {asked.key}
             assert changes(await runtime.plan(desired)).keys() == changes(plan).keys() - {asked.key}
-        await ground.clear()
 
     async def test_an_outdated_plan_is_not_carried_out(self, tmp_path: Path) -> None:
         """What changed since the plan was made, appeared, or is to be deleted and changed, is left as it is."""
@@ -183,16 +173,16 @@ class KeepsTrue:
                 await ground.tamper(owner, early.changes[0].key)
                 await left_alone(ground, runtime, desired, plan)
                 await done(runtime, ground.version(1))
-        await ground.clear()
 
     async def test_what_is_ignored_is_left_alone(self, tmp_path: Path) -> None:
         """In the plan, and when another field is applied."""
         ground = self.ground(tmp_path)
         async with opened(ground) as runtime:
-            key = (await done(runtime, ground.version(1)))[0].key
+            key = keys_of(ground.version(1))[0]
             rule = ground.ignore(key)
             if rule is None:
                 pytest.skip("nothing that a hand changes can be ignored here")
+            await done(runtime, ground.version(1))
             await ground.tamper(owner_of(ground.version(1)), key)
             tampered = await ground.world()
             assert changes(await runtime.plan(ground.version(1))) != {}
@@ -201,7 +191,6 @@ class KeepsTrue:
             assert (await ground.world())[key] != tampered[key]
             assert changes(await runtime.plan(ignoring(ground.version(2), [rule]))) == {}
             assert changes(await runtime.plan(ground.version(2))).keys() == {key}
-        await ground.clear()
 
     async def test_what_was_refused_is_told_and_the_rest_is_done(self, tmp_path: Path) -> None:
         """A refusal is an outcome with its reason, never an exception, and stops nobody."""
@@ -218,4 +207,3 @@ class KeepsTrue:
             assert not failed[0].outdated
             assert changes(await runtime.plan(desired)).keys() == {failed[0].key}
             assert failed[0].key not in await ground.world()
-        await ground.clear()

@@ -1,5 +1,8 @@
 """The contract of a runtime, as sentences."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from trueup.testing.ground import Ground
@@ -17,3 +20,9 @@ class RuntimeContract(KeepsTrue, KeepsApart, Tells):
     """
 
     ground: type[Ground]
+
+    @pytest.fixture(autouse=True)
+    def cleared(self, tmp_path: Path) -> Iterator[None]:
+        """Nothing that a test started outlives it."""
+        yield
+        self.ground.clear(tmp_path)

@@ -16,7 +16,7 @@ from trueup.model.manifest import Key
 from trueup.model.plan import Plan, plan_of
 from trueup.model.secret import Secret
 from trueup.model.wire import decode, encode
-from trueup.testing.ground import Ground, gone, opened, owner_of
+from trueup.testing.ground import Ground, gone, keys_of, opened, owner_of
 from trueup.testing.walking import carry_out, changes, done
 
 _SECRETS = ("correct-horse-battery", "staple-of-another-kind", "put-there-by-hand")
@@ -39,19 +39,18 @@ class Tells:
                 outcomes = await carry_out(runtime, desired, read)
                 assert [(outcome.state, outcome.message) for outcome in outcomes] == [("done", "")] * len(plan.changes)
                 assert changes(await runtime.plan(desired)) == {}
-        await ground.clear()
 
     async def test_a_digest_is_the_same_until_something_moves(self, tmp_path: Path) -> None:
         """Whoever plans again gets the digest that was approved; when the world moved, another."""
         ground = self.ground(tmp_path)
         async with opened(ground) as runtime:
-            key = (await done(runtime, ground.version(1)))[0].key
+            key = keys_of(ground.version(1))[0]
+            await done(runtime, ground.version(1))
             digest = (await runtime.plan(ground.version(2))).digest
         async with opened(ground) as runtime:
             assert (await runtime.plan(ground.version(2))).digest == digest
             await ground.tamper(owner_of(ground.version(1)), key)
             assert (await runtime.plan(ground.version(2))).digest != digest
-        await ground.clear()
 
     async def test_unreachable_says_so(self, tmp_path: Path) -> None:
         """Never an empty answer, from which somebody would conclude that nothing is there; and afterwards all is as before."""
@@ -75,7 +74,6 @@ class Tells:
             assert await ground.world() == world
             assert await runtime.owned() == owned
             await done(runtime, desired)
-        await ground.clear()
 
     async def test_health_is_of_the_version_that_was_applied(self, tmp_path: Path) -> None:
         """Of the version that was written, healthy in time; of one that was replaced, never; of what is not there, missing."""
@@ -91,14 +89,14 @@ class Tells:
             await self._healthy(runtime, ground.version(2), dict.fromkeys(first, ""))
             await done(runtime, gone(ground.version(2)))
             assert {health.state for health in (await runtime.health(ground.version(2), first)).values()} == {State.MISSING}
-        await ground.clear()
 
     async def test_what_moves_is_watched(self, tmp_path: Path) -> None:
         """Who reads the watch hears of what a hand changes and of what it deletes."""
         ground = self.ground(tmp_path)
         owner = owner_of(ground.version(1))
         async with opened(ground) as runtime:
-            keys = [outcome.key for outcome in await done(runtime, ground.version(1))]
+            keys = keys_of(ground.version(1))
+            await done(runtime, ground.version(1))
             await self._healthy(runtime, ground.version(1), dict.fromkeys(keys, ""))
             moves = runtime.watch()
             if moves is None:
@@ -111,14 +109,14 @@ class Tells:
                 finished, _ = await asyncio.wait([told], timeout=ground.patience)
                 assert finished, f"nothing was told of {key}"
                 await told
-        await ground.clear()
 
     async def test_a_person_sees_what_is_there_and_who_changed_it(self, tmp_path: Path) -> None:
         """The live object, the revision that wrote it, and a hand that changed it since."""
         ground = self.ground(tmp_path)
         owner = owner_of(ground.version(1))
         async with opened(ground) as runtime:
-            key = (await done(runtime, ground.version(1)))[0].key
+            key = keys_of(ground.version(1))[0]
+            await done(runtime, ground.version(1))
             live = await runtime.live(owner, key)
             assert live is not None
             assert (live.revision, live.changed_by) == ("1" * 40, ())
@@ -128,7 +126,6 @@ class Tells:
             assert tampered.body != live.body
             await ground.remove(owner, key)
             assert await runtime.live(owner, key) is None
-        await ground.clear()
 
     async def test_secrets_do_not_show(self, tmp_path: Path) -> None:
         """Neither in plans, outcomes, health, live objects, logs and what is logged, nor when the secret changes here or there."""
@@ -145,7 +142,6 @@ class Tells:
         for value in _SECRETS:
             assert value not in shown
             assert base64.b64encode(value.encode()).decode() not in shown
-        await ground.clear()
 
     async def _everything(self, ground: Ground, runtime: Runtime, desired: Desired) -> list[str]:
         """All that can be had of an application that holds a secret."""
@@ -153,9 +149,9 @@ class Tells:
         assert plan.changes
         outcomes = await carry_out(runtime, desired, plan)
         assert {outcome.state for outcome in outcomes} == {"done"}
-        await ground.expose(owner_of(desired), outcomes[0].key, _SECRETS[2])
+        await ground.expose(owner_of(desired), keys_of(desired)[0], _SECRETS[2])
         drift = await runtime.plan(desired)
-        assert changes(drift).keys() == {outcomes[0].key}
+        assert changes(drift).keys() == {keys_of(desired)[0]}
         health = await runtime.health(desired, {outcome.key: outcome.version for outcome in outcomes})
         parts: list[object] = [plan, outcomes, drift, list(health.values()), await runtime.owned()]
         for outcome in outcomes:

@@ -191,7 +191,7 @@ async def test_our_own_writes_are_no_moves(ground: MemoryGround, runtime: Memory
     for desired in (shop(ground, thing(1)), shop(ground, thing(2)), gone(shop(ground, thing(2)))):
         await walk(runtime, desired)
     with pytest.raises(TimeoutError):
-        await asyncio.wait_for(anext(moves), 0.5)
+        await asyncio.wait_for(anext(moves), 1.2)
 
 
 async def test_without_a_file_two_targets_of_one_name_are_two_worlds(ground: MemoryGround) -> None:

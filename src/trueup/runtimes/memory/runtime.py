@@ -18,8 +18,8 @@ from trueup.runtimes.memory.wanted import Wanted, wanted_of
 from trueup.runtimes.memory.world import Record, World, concealed
 from trueup.runtimes.memory.writing import unmarked, written
 
-# How often a watch looks whether the file moved. One look takes some microseconds.
-_LOOK_SECONDS = 0.2
+# How often a watch looks whether the file moved. A look takes microseconds, but waking up a process that sleeps can take a millisecond.
+_LOOK_SECONDS = 0.5
 _OUTDATED = "it changed since the plan was made"
 
 
