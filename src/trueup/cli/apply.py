@@ -12,7 +12,8 @@ from trueup.cli.shapes import run_list
 from trueup.cli.texts.plan import plan_lines
 from trueup.cli.texts.run import run_complaints, run_lines
 from trueup.cli.verb import selecting, verb
-from trueup.model.errors import TrueupError, UsageError
+from trueup.engine.requests import Engine
+from trueup.model.errors import DeclarationError, TrueupError, UsageError
 from trueup.model.run import Run, RunState
 from trueup.model.selection import Order, Selection
 from trueup.model.source import Repository
@@ -61,11 +62,12 @@ def command(session: Session, selection: Selection, plan_file: Path | None, **op
 class _Applying:
     """One apply: every run as it moves on, and a question for what is held."""
 
-    def __init__(self, session: Session, engine: Any, repository: Repository) -> None:
+    def __init__(self, session: Session, engine: Engine, repository: Repository) -> None:
         self._session = session
         self._engine = engine
         self._repository = repository
         self._runs: dict[str, Run] = {}
+        self._problem: TrueupError | None = None
 
     async def apply(self, selection: Selection, order: Order) -> int:
         """The exit code."""
@@ -75,13 +77,25 @@ class _Applying:
             await self._follow(Selection(tuple(approved), everything=True), order)
         runs = sorted(self._runs.values(), key=lambda run: run.id, reverse=True)
         _show(self._session, runs)
-        return _told(self._session, _last(runs))
+        return self._tell(_last(runs))
+
+    def _tell(self, runs: Sequence[Run]) -> int:
+        # A problem that a run tells already is not told twice.
+        complaints = run_complaints(runs)
+        if self._problem and (not complaints or isinstance(self._problem, DeclarationError)):
+            complaints = [self._problem, *complaints]
+        self._session.views.tell_complaints(complaints)
+        return worst_code(complaints)
 
     async def _follow(self, selection: Selection, order: Order) -> None:
+        self._problem = None
         with self._session.views.progress() as progress:
-            async for run in self._engine.apply(self._repository, selection, order):
-                self._runs[run.id] = run
-                progress.move(run)
+            try:
+                async for run in self._engine.apply(self._repository, selection, order):
+                    self._runs[run.id] = run
+                    progress.move(run)
+            except TrueupError as error:  # it comes after everything else was done, and is told with the runs
+                self._problem = error
 
     async def _ask(self) -> list[str]:
         """Show each plan that waits for approval and ask; the applications whose plans were approved."""
@@ -139,12 +153,6 @@ def _last(runs: Sequence[Run]) -> list[Run]:
     for run in sorted(runs, key=lambda run: run.id):
         newest[run.application, run.target] = run
     return list(newest.values())
-
-
-def _told(session: Session, runs: Sequence[Run]) -> int:
-    complaints = run_complaints(runs)
-    session.views.tell_complaints(complaints)
-    return worst_code(complaints)
 
 
 def worst_code(complaints: Sequence[TrueupError]) -> int:

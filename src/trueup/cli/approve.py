@@ -1,7 +1,6 @@
 """``trueup approve``: let a plan go that waits for a person."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
@@ -11,6 +10,7 @@ from trueup.cli.session import Session
 from trueup.cli.texts.plan import plan_lines
 from trueup.cli.texts.waiting import waiting_lines
 from trueup.cli.verb import verb
+from trueup.engine.requests import Engine
 from trueup.model.errors import UsageError
 from trueup.model.memory import Waiting
 from trueup.model.selection import Selection
@@ -29,7 +29,7 @@ def command(session: Session, name: str, whole: bool, digest: str) -> int:
     """
     expect_one(name, whole)
 
-    async def walk(engine: Any, repository: Repository) -> int:
+    async def walk(engine: Engine, repository: Repository) -> int:
         wanted = _wanted([hold for hold in await engine.waiting(repository, name) if hold.application == name], name, digest)
         if session.views.asks and not digest and not await _agreed(session, engine, repository, wanted):
             session.views.tell([text("nothing was approved")])
@@ -43,7 +43,7 @@ def command(session: Session, name: str, whole: bool, digest: str) -> int:
 
 def _wanted(holds: Sequence[Waiting], name: str, digest: str) -> Waiting:
     """The one that is meant. Raises UsageError when there is none, or several."""
-    open_ones = [hold for hold in holds if hold.digest and hold.digest.startswith(digest)]
+    open_ones = [hold for hold in holds if hold.digest.startswith(digest) and (hold.kind == "approval" or not name)]
     if len(open_ones) == 1:
         return open_ones[0]
     what = name or "the repository"
@@ -55,7 +55,7 @@ def _wanted(holds: Sequence[Waiting], name: str, digest: str) -> Waiting:
     raise UsageError(f"nothing of {what} waits for approval", hint="`trueup status` shows what is held, and why")
 
 
-async def _agreed(session: Session, engine: Any, repository: Repository, wanted: Waiting) -> bool:
+async def _agreed(session: Session, engine: Engine, repository: Repository, wanted: Waiting) -> bool:
     if wanted.application:
         plans = await engine.plan(repository, Selection((wanted.application,), everything=True), wanted.revision)
         shown = [plan for plan in plans if plan.digest == wanted.digest]

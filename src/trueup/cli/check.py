@@ -1,7 +1,6 @@
 """``trueup check``: declarations and manifests as they lie on disk, validated without any target."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -9,6 +8,7 @@ from trueup.cli.layout import text
 from trueup.cli.session import Session
 from trueup.cli.shapes import fault_list
 from trueup.cli.verb import verb
+from trueup.engine.requests import Engine
 from trueup.model.errors import DeclarationError, Fault, UsageError
 from trueup.toolkit.git.clone import discover_clone
 from trueup.toolkit.git.working_tree import WorkingTree
@@ -24,7 +24,7 @@ def command(session: Session, folder: Path) -> int:
     return session.run_alone(lambda engine: _check(session, engine, folder.absolute()))
 
 
-async def _check(session: Session, engine: Any, folder: Path) -> int:
+async def _check(session: Session, engine: Engine, folder: Path) -> int:
     if not folder.is_dir():  # noqa: ASYNC240  (one look at a folder of this machine)
         raise UsageError(f"{folder} is no folder", hint="name the folder of a repository, or leave it out to check where you stand")
     clone = await discover_clone(folder)

@@ -1,12 +1,11 @@
 """``trueup drift``: what differs from what was last applied, though Git did not change."""
 
-from typing import Any
-
 from trueup.cli.plan import CHANGES
 from trueup.cli.session import Session
 from trueup.cli.shapes import drift_list
 from trueup.cli.texts.drift import drift_lines
 from trueup.cli.verb import selecting, verb
+from trueup.engine.requests import Engine
 from trueup.model.selection import Selection
 from trueup.model.source import Repository
 
@@ -16,7 +15,7 @@ from trueup.model.source import Repository
 def command(session: Session, selection: Selection) -> int:
     """Objects that somebody or something changed at the target, field by field. Exits with 2 when there are any."""
 
-    async def walk(engine: Any, repository: Repository) -> int:
+    async def walk(engine: Engine, repository: Repository) -> int:
         drifts = await engine.drift(repository, selection)
         if session.output == "json":
             session.views.show_document(drift_list(drifts))

@@ -1,13 +1,12 @@
 """``trueup history``: what was done, newest first."""
 
-from typing import Any
-
 import click
 
 from trueup.cli.session import Session
 from trueup.cli.shapes import run_list
 from trueup.cli.texts.history import history_lines
 from trueup.cli.verb import verb
+from trueup.engine.requests import Engine
 from trueup.model.source import Repository
 
 
@@ -18,7 +17,7 @@ from trueup.model.source import Repository
 def command(session: Session, name: str, limit: int, before: str) -> int:
     """The runs of an application, or of all: at which commit, why, by whom, how they ended and what was done."""
 
-    async def walk(engine: Any, repository: Repository) -> int:
+    async def walk(engine: Engine, repository: Repository) -> int:
         runs = await engine.history(repository, name, before, limit)
         following = runs[-1].id if len(runs) == limit else ""
         if session.output == "json":

@@ -1,12 +1,11 @@
 """``trueup hold``: keep an application as it is."""
 
-from typing import Any
-
 import click
 
 from trueup.cli.layout import text
 from trueup.cli.session import Session
 from trueup.cli.verb import verb
+from trueup.engine.requests import Engine
 from trueup.model.source import Repository
 
 
@@ -16,7 +15,7 @@ from trueup.model.source import Repository
 def command(session: Session, name: str, reason: str) -> int:
     """Keep an application as it is: nothing is applied to it and no drift is healed until `trueup release NAME`."""
 
-    async def walk(engine: Any, repository: Repository) -> int:
+    async def walk(engine: Engine, repository: Repository) -> int:
         await engine.pause(repository, name, reason, session.actor)
         session.views.tell([text(f"{name} is held until `trueup release {name}`")])
         return 0

@@ -1,11 +1,10 @@
 """``trueup logs``: what an object says of itself."""
 
-from typing import Any
-
 import click
 
 from trueup.cli.session import Session
 from trueup.cli.verb import verb
+from trueup.engine.requests import Engine
 from trueup.model.source import Repository
 
 
@@ -16,7 +15,7 @@ from trueup.model.source import Repository
 def command(session: Session, name: str, key: str, follow: bool) -> int:
     """The log lines of an object, oldest first. KEY may be left out when only one object of the application keeps a log."""
 
-    async def walk(engine: Any, repository: Repository) -> int:
+    async def walk(engine: Engine, repository: Repository) -> int:
         async for line in engine.logs(repository, name, key, follow):
             session.views.show_log_line(line)
         return 0

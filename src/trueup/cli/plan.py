@@ -1,7 +1,6 @@
 """``trueup plan``: what would change; nothing is changed."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
@@ -10,6 +9,7 @@ from trueup.cli.session import Session
 from trueup.cli.shapes import plan_list
 from trueup.cli.texts.plan import plan_lines
 from trueup.cli.verb import selecting, verb
+from trueup.engine.requests import Engine
 from trueup.model.errors import UsageError
 from trueup.model.plan import Plan
 from trueup.model.selection import Selection
@@ -30,13 +30,11 @@ def command(session: Session, selection: Selection, revision: str, working_tree:
     if revision and working_tree:
         raise UsageError("--revision and --working-tree exclude each other", hint="leave one of them out")
 
-    async def walk(engine: Any, repository: Repository) -> int:
+    async def walk(engine: Engine, repository: Repository) -> int:
         tree = await session.working_tree() if working_tree else None
         plans = await engine.plan(repository, selection, revision, tree)
         _show(session, plans, selection.everything)
-        faults = () if working_tree else (await engine.follow(repository)).faults
-        session.views.tell_faults(faults)
-        return CHANGES if any(not plan.empty for plan in plans) else int(bool(faults))
+        return CHANGES if any(not plan.empty for plan in plans) else 0
 
     return session.run(walk)
 

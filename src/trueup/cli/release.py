@@ -1,13 +1,12 @@
 """``trueup release``: let go of what is held."""
 
-from typing import Any
-
 import click
 
 from trueup.cli.layout import text
 from trueup.cli.session import Session
 from trueup.cli.texts.waiting import waiting_lines
 from trueup.cli.verb import verb
+from trueup.engine.requests import Engine
 from trueup.model.errors import UsageError
 from trueup.model.source import Repository
 
@@ -22,7 +21,7 @@ def command(session: Session, name: str, whole: bool) -> int:
     """
     expect_one(name, whole)
 
-    async def walk(engine: Any, repository: Repository) -> int:
+    async def walk(engine: Engine, repository: Repository) -> int:
         released = await engine.release(repository, name, session.actor)
         what = name or "the repository"
         lines = [text("released:"), *waiting_lines(released)] if released else [text(f"nothing holds {what}")]

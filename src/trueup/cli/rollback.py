@@ -7,6 +7,7 @@ import click
 from trueup.cli.session import Session
 from trueup.cli.texts.rollback import rollback_lines
 from trueup.cli.verb import verb
+from trueup.engine.requests import Engine
 from trueup.model.selection import Rollback
 from trueup.model.source import Repository
 
@@ -22,7 +23,7 @@ def command(session: Session, name: str, **options: Any) -> int:
     bad revision back so that no poll brings it in again."""
     request = Rollback(application=name, actor=session.actor, **options)
 
-    async def walk(engine: Any, repository: Repository) -> int:
+    async def walk(engine: Engine, repository: Repository) -> int:
         done = await engine.rollback(repository, request)
         session.views.show(rollback_lines(done))
         return 0 if done.commit or done.branch else 3

@@ -6,6 +6,7 @@ from typing import Any, Final
 import click
 from pydantic import BaseModel
 
+from trueup.assembly import renderer_kinds, runtime_kinds
 from trueup.cli.program import VERBS
 from trueup.cli.views import Views
 from trueup.model.application import ApplicationDocument, TargetDocument
@@ -20,8 +21,6 @@ IDENTITY: Final = "https://trueup.dev/schema/v1/trueup.json"
 @click.option("--debug", is_flag=True, expose_value=False, help="Print the traceback of an error.")
 def command() -> int:
     """Print the JSON Schema of the declarations, with the options of every runtime and renderer that is installed."""
-    from trueup.assembly import renderer_kinds, runtime_kinds  # here, so that help needs no plug-in
-
     runtimes = {name: kind.Specification for name, kind in runtime_kinds().items()}
     renderers = {name: kind.Options for name, kind in renderer_kinds().items()}
     Views().show_document(declarations_schema(runtimes, renderers))

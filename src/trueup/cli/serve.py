@@ -3,20 +3,26 @@
 import asyncio
 import os
 import signal
+import sys
+from collections import Counter
+from collections.abc import Callable
 from typing import Any, Final
 
 import click
 
-from trueup.cli.layout import count, text
+from trueup.assembly import retention
 from trueup.cli.program import INTERRUPTED
 from trueup.cli.session import Session
 from trueup.cli.verb import verb
+from trueup.engine.requests import Engine
 from trueup.model.application import seconds_of
 from trueup.model.errors import UsageError
 from trueup.server.application import application
 from trueup.server.listener import Listener
 from trueup.settings import RepositorySettings, Settings
-from trueup.store.lock import ServeLock
+from trueup.store import ServeLock
+from trueup.toolkit.metrics import Metrics
+from trueup.toolkit.telemetry import logger_to
 
 SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
@@ -46,12 +52,12 @@ async def _serve(session: Session, settings: Settings, poll: str | None) -> int:
         listener = _listener(settings)
         if listener:
             lock.announce(listener.address)
+        metrics = Metrics()
+        logger = logger_to(sys.stderr, settings.log.format, settings.log.level)
         try:
-            async with session.assemble(settings) as engine:
-                views = session.views
-                where = f", answering at http://{listener.address}" if listener else ""
-                views.tell([text(f"serving {count(len(repositories), 'repository', 'repositories')}, state in {settings.state}{where}")])
-                return await _Serving(engine, listener, settings).until_stopped()
+            async with session.assemble(settings, logger, metrics) as engine:
+                serving = _Serving(engine, settings, listener, _figures(engine, metrics))
+                return await serving.until_stopped()
         finally:
             if listener:
                 listener.close()
@@ -71,34 +77,56 @@ def _listener(settings: Settings) -> Listener | None:
     return Listener(*settings.address) if settings.address else None
 
 
+def _figures(engine: Engine, metrics: Metrics) -> Callable[[], bytes]:
+    """What ``/metrics`` gives: what happened, and how things stand when somebody asks."""
+    memory = engine.memory
+
+    def standings() -> list[tuple[str, str, int]]:
+        found = Counter((each.status.sync.value, each.status.health.value) for each in memory.standings())
+        return [(sync, health, number) for (sync, health), number in sorted(found.items())]
+
+    metrics.applications(standings)
+    metrics.queue.set_function(lambda: len(memory.pending()))
+    return metrics.text
+
+
 class _Serving:
     """The walk and the listener side by side, until a signal or the end of one of them."""
 
-    def __init__(self, engine: Any, listener: Listener | None, settings: Settings) -> None:
+    def __init__(self, engine: Engine, settings: Settings, listener: Listener | None, figures: Callable[[], bytes]) -> None:
         self._engine = engine
-        self._listener = listener
         self._settings = settings
+        self._listener = listener
+        self._figures = figures
         self._stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     async def until_stopped(self) -> int:
         """The exit code: 0 after SIGTERM, 130 after Ctrl-C. Raises what the walk or the listener raised."""
         for number in SIGNALS:
             asyncio.get_running_loop().add_signal_handler(number, self._stop, number)
-        walking = asyncio.create_task(self._engine.serve([each.repository for each in self._settings.repositories]))
-        tasks: list[asyncio.Task[None]] = [walking]
+        tasks = [asyncio.create_task(self._walk())]
         if self._listener:
-            web = application(self._engine, self._settings.trigger.token(), self._engine.metrics)
+            web = application(self._engine, self._settings.trigger.token(), self._figures)
             tasks.append(asyncio.create_task(self._listener.serve(web)))
         waited: list[asyncio.Future[Any]] = [*tasks, self._stopped]
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         if self._listener:
             self._listener.stop()
-        walking.cancel()
+        tasks[0].cancel()
         ends = await asyncio.gather(*tasks, return_exceptions=True)
         for end in ends:
             if isinstance(end, BaseException) and not isinstance(end, asyncio.CancelledError):
                 raise end
         return self._stopped.result() if self._stopped.done() else 0
+
+    async def _walk(self) -> None:
+        equipment = self._engine.equipment
+        repositories = [each.repository for each in self._settings.repositories]
+        address = f"http://{self._listener.address}" if self._listener else ""
+        told = ", ".join(each.identity for each in repositories)
+        equipment.telemetry.info("serving", repositories=told, state=str(self._settings.state), address=address)
+        followings = [equipment.following(each) for each in repositories]
+        await self._engine.serve(followings, retention(self._settings, self._engine.memory))
 
     def _stop(self, number: signal.Signals) -> None:
         if self._stopped.done():

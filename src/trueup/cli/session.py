@@ -2,23 +2,35 @@
 
 import asyncio
 import getpass
+import logging
 import os
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from trueup.cli.views import Views
+from trueup.engine.requests import Engine
 from trueup.model.errors import UsageError
 from trueup.model.source import Repository
 from trueup.settings import RepositorySettings, Settings, load
 from trueup.toolkit.git.clone import discover_clone
 from trueup.toolkit.git.remote import identity
 from trueup.toolkit.git.working_tree import WorkingTree
+from trueup.toolkit.telemetry import Meter
 
-Assemble = Callable[[Settings], AbstractAsyncContextManager[Any]]
+Walk = Callable[[Engine, Repository], Coroutine[Any, Any, int]]
+
+
+class Assemble(Protocol):
+    """What puts an engine together: ``trueup.assembly.assemble``."""
+
+    def __call__(
+        self, settings: Settings, logger: logging.Logger | None = None, meter: Meter | None = None
+    ) -> AbstractAsyncContextManager[Engine]:
+        """An engine with these settings, closed at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +51,9 @@ class Said:
 class Session:
     """One command from its words to its exit code."""
 
-    def __init__(self, said: Said, assemble: Assemble | None = None) -> None:
+    def __init__(self, said: Said, assemble: Assemble) -> None:
         self._said = said
-        self._assemble = assemble
+        self.assemble = assemble
         self.output = said.output
         self.views = Views()
 
@@ -68,31 +80,23 @@ class Session:
             said["state"] = self._said.state
         return load(Path(self._said.config).expanduser() if self._said.config else None, os.environ, said)
 
-    def run(self, walk: Callable[[Any, Repository], Coroutine[Any, Any, int]]) -> int:
+    def run(self, walk: Walk) -> int:
         """Put an engine together and let the walk use it, on the repository that is meant."""
         return asyncio.run(self._run(walk))
 
-    def run_alone(self, walk: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
+    def run_alone(self, walk: Callable[[Engine], Coroutine[Any, Any, int]]) -> int:
         """The same without any repository."""
         return asyncio.run(self._run_alone(walk))
 
-    async def _run_alone(self, walk: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
+    async def _run_alone(self, walk: Callable[[Engine], Coroutine[Any, Any, int]]) -> int:
         async with self.assemble(self.settings()) as engine:
             return await walk(engine)
 
-    async def _run(self, walk: Callable[[Any, Repository], Coroutine[Any, Any, int]]) -> int:
+    async def _run(self, walk: Walk) -> int:
         settings = self.settings()
         chosen = await self.chosen(settings)
         async with self.assemble(settings.with_repository(chosen)) as engine:
             return await walk(engine, chosen.repository)
-
-    def assemble(self, settings: Settings) -> AbstractAsyncContextManager[Any]:
-        """An engine with these settings."""
-        if self._assemble:
-            return self._assemble(settings)
-        from trueup.assembly import assemble
-
-        return assemble(settings)
 
     async def chosen(self, settings: Settings) -> RepositorySettings:
         """The repository that is meant: the one that was said, else the upstream of the clone one stands in, else the only one that is set.

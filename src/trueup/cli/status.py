@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -11,6 +11,7 @@ from trueup.cli.session import Session
 from trueup.cli.shapes import status_list
 from trueup.cli.texts.status import status_complaints, status_lines
 from trueup.cli.verb import selecting, verb
+from trueup.engine.requests import Engine
 from trueup.model.errors import UsageError
 from trueup.model.run import Status
 from trueup.model.selection import Selection
@@ -30,7 +31,7 @@ def command(session: Session, selection: Selection, watch: bool) -> int:
     if watch and session.output == "json":
         raise UsageError("--watch shows no JSON", hint="`-o json` is one document: leave --watch out and ask again")
 
-    async def walk(engine: Any, repository: Repository) -> int:
+    async def walk(engine: Engine, repository: Repository) -> int:
         if watch:
             await _watch(session, engine, repository, selection)
         statuses = await engine.statuses(repository, selection)
@@ -39,7 +40,7 @@ def command(session: Session, selection: Selection, watch: bool) -> int:
     return session.run(walk)
 
 
-async def _watch(session: Session, engine: Any, repository: Repository, selection: Selection) -> None:
+async def _watch(session: Session, engine: Engine, repository: Repository, selection: Selection) -> None:
     with session.views.screen() as screen:
         while True:
             screen.show(status_lines(await engine.statuses(repository, selection), session.views.width))

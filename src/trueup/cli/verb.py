@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import click
 
+from trueup.assembly import assemble
 from trueup.cli.program import VERBS
 from trueup.cli.session import Said, Session
 from trueup.model.selection import Selection
@@ -68,7 +69,7 @@ def verb(name: str, outputs: Sequence[str] = ("text",)) -> Callable[[Function], 
         def invoke(context: click.Context, /, **options: Any) -> int:
             said = Said(**{key: options.pop(key) for key in Said.KEYS}, output=options.pop("output", outputs[0]))
             options.pop("debug")
-            code: int = function(Session(said, context.obj), **options)
+            code: int = function(Session(said, context.obj or assemble), **options)
             return code
 
         command = click.command(name, cls=Verb, short_help=VERBS[name])(functools.update_wrapper(invoke, function))

@@ -1,13 +1,12 @@
 """``trueup why``: which commit, file and line set an object or one field of it."""
 
-from typing import Any
-
 import click
 
 from trueup.cli.session import Session
 from trueup.cli.shapes import why_document
 from trueup.cli.texts.why import why_lines
 from trueup.cli.verb import verb
+from trueup.engine.requests import Engine
 from trueup.model.source import Repository
 
 
@@ -23,7 +22,7 @@ def command(session: Session, name: str, key: str, field: str, depth: int) -> in
     KEY reads Kind/name, FIELD spec.command[0] or a JSON pointer.
     """
 
-    async def walk(engine: Any, repository: Repository) -> int:
+    async def walk(engine: Engine, repository: Repository) -> int:
         with session.views.counting("commits looked at") as counting:
             why = await engine.why(repository, name, key, field, depth, counting.move)
         if session.output == "json":

@@ -29,7 +29,7 @@ class Triggered(Protocol):
     async def trigger(self, url: str) -> int:
         """Wake the fetch of the repositories with this URL; all of them when it is empty. How many there were."""
 
-    def ready(self) -> list[str]:
+    async def ready(self) -> list[str]:
         """Why it is not ready; empty when it is."""
 
 
@@ -68,7 +68,7 @@ def application(engine: Triggered, token: Secret | None, metrics: Callable[[], b
 
     @get("/readyz")
     async def readyz() -> Response[Readiness]:
-        reasons = engine.ready()
+        reasons = await engine.ready()
         return Response(Readiness(not reasons, reasons), status_code=HTTP_503_SERVICE_UNAVAILABLE if reasons else 200)
 
     @get("/metrics", sync_to_thread=True)

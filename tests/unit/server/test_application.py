@@ -28,7 +28,7 @@ class Engine:
         self.woken.append(url)
         return 2
 
-    def ready(self) -> list[str]:
+    async def ready(self) -> list[str]:
         return self.reasons
 
 
