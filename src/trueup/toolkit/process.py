@@ -149,8 +149,8 @@ class _Conversation:
         await self._vanish()
 
     async def _vanish(self) -> None:
-        """Give the killed children of the program the moment that dying takes, so that the caller finds nothing of them."""
-        for _ in range(25):
+        """Give the killed children of the program the moment that dying takes."""
+        for _ in range(5):
             try:
                 os.killpg(self._process.pid, 0)
             except (ProcessLookupError, PermissionError):

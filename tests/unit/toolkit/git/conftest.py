@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from trueup.toolkit.git.remote import remote
 
 @pytest.fixture
 def workplace(tmp_path: Path) -> Workplace:
+    with Path(os.environ["GIT_CONFIG_GLOBAL"]).open("a") as configuration:
+        configuration.write("[core]\n\tfsync = none\n")  # half of the time
     return Workplace(tmp_path)
 
 

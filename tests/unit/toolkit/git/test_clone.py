@@ -11,7 +11,7 @@ from trueup.toolkit.git.remote import Credentials, Remote
 
 async def test_the_upstream_of_a_clone_is_found_from_any_folder_in_it(workplace: Workplace) -> None:
     workplace.commit({"a/b": "1"})
-    workplace.git("branch", "-q", "--set-upstream-to", "origin/main")
+    workplace.git("fetch", "-q")
     workplace.git("checkout", "-q", "-b", "mine", "--track", "origin/main")
     assert await discover_clone(workplace.clone / "a") == Clone(workplace.clone, Remote(str(workplace.origin)), "main")
 

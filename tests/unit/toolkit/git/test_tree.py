@@ -156,7 +156,7 @@ async def test_a_submodule_is_named(look: Look, workplace: Workplace, tmp_path: 
 @pytest.fixture
 def folder_of_many(workplace: Workplace) -> Workplace:
     workplace.write(
-        {f"team{number % 50}/app{number}/{name}": str(number) for number in range(1000) for name in ("trueup.yaml", "a", "b", "c")}
+        {f"team{number % 50}/app{number}/{name}": str(number) for number in range(400) for name in ("trueup.yaml", "a", "b", "c")}
     )
     return workplace
 
@@ -178,8 +178,8 @@ async def test_declarations_are_found_quickly(folder_of_many: Workplace, mirror:
     folder_of_many.commit({})
     tree = mirror.tree((await mirror.head()).commit)
     started = time.process_time()
-    assert len(tree.find(lambda name: name == "trueup.yaml")) == 1000
-    assert time.process_time() - started < 0.2  # 20 ms where it was written
+    assert len(tree.find(lambda name: name == "trueup.yaml")) == 400
+    assert time.process_time() - started < 0.1  # 8 ms where it was written
 
 
 async def test_a_folder_may_be_the_root(workplace: Workplace, mirror: Mirror) -> None:
