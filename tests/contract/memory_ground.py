@@ -86,7 +86,8 @@ class MemoryGround(Ground):
         if not self._file.exists():
             return {}
         with sqlite3.connect(self._file) as connection:
-            rows = connection.execute("select key, entry from object").fetchall()
+            made = connection.execute("select 1 from sqlite_master where name = 'object'").fetchone()
+            rows = connection.execute("select key, entry from object").fetchall() if made else []
         entries = [(Key.parse(key), msgspec.json.decode(entry), entry) for key, entry in rows]
         return {key: (each["uid"], (each["body"], each["sources"]), entry) for key, each, entry in entries}
 

@@ -1,6 +1,8 @@
 import asyncio
+import os
 import sqlite3
 import stat
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -256,3 +258,37 @@ def test_only_the_fields_that_steer_are_checked(ground: MemoryGround, specificat
 def test_default_namespaces_are_for_all_but_namespaces() -> None:
     assert memory.namespaced(thing())
     assert not memory.namespaced({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
+
+
+_KILLED = """
+import asyncio, pathlib, sys
+from tests.contract.memory_ground import MemoryGround
+from trueup.testing import walk
+
+class Slow(MemoryGround):
+    def options(self):
+        return {**super().options(), "delay": "100ms"}
+
+async def main():
+    ground = Slow(pathlib.Path(sys.argv[1]))
+    await walk(await ground.open(), ground.version(1))
+
+asyncio.run(main())
+"""
+
+
+async def test_what_a_killed_process_wrote_is_owned_and_the_rest_follows(ground: MemoryGround, root: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", _KILLED, str(ground.folder), env=environment)
+    while not await ground.world():
+        await asyncio.sleep(0.01)
+    process.kill()
+    await process.wait()
+    half = await ground.world()
+    runtime = await memory.open(ground.target(), ground.place())
+    assert [(owned.revision, set(owned.keys)) for owned in await runtime.owned()] == [("1" * 40, set(half))]
+    assert [outcome.state for outcome in await walk(runtime, ground.version(1))] == ["done"] * (3 - len(half))
+    whole = await ground.world()
+    assert {key: whole[key] for key in half} == half
+    assert len(whole) == 3
+    await runtime.close()
