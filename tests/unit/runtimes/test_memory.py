@@ -18,7 +18,7 @@ from trueup.model.manifest import Body, Key, Manifest, Origin
 from trueup.model.plan import Verb
 from trueup.runtimes.memory import memory
 from trueup.runtimes.memory.runtime import MemoryRuntime
-from trueup.testing import OTHERS, gone, ignoring, owner_of, under, walk
+from trueup.testing import gone, ignoring, owner_of, under, walk
 
 KEY = Key("Thing", "web", "example.org")
 
@@ -196,15 +196,12 @@ async def test_our_own_writes_are_no_moves(ground: MemoryGround, runtime: Memory
         await asyncio.wait_for(anext(moves), 1.2)
 
 
-async def test_without_a_file_two_targets_of_one_name_are_two_worlds(ground: MemoryGround) -> None:
-    ours = replace(ground.target(), spec=TargetSpec(runtime="memory"))
-    theirs = replace(ours, repository=OTHERS)
-    first, second = await memory.open(ours, ground.place()), await memory.open(theirs, ground.place())
-    await walk(first, shop(ground, thing()))
-    assert len((await second.plan(ground.desired("shop", [thing()], OTHERS))).changes) == 1
-    assert len(list(ground.place().folder.glob("somewhere.*.memory"))) == 2
-    await first.close()
-    await second.close()
+async def test_without_a_file_each_target_has_a_world_of_its_own(ground: MemoryGround) -> None:
+    for name in ("here", "there"):
+        runtime = await memory.open(replace(ground.target(), name=name, spec=TargetSpec(runtime="memory")), ground.place())
+        assert [outcome.verb for outcome in await walk(runtime, shop(ground, thing()))] == [Verb.CREATE]
+        await runtime.close()
+    assert sorted(file.name for file in ground.place().folder.glob("*.memory")) == ["here.memory", "there.memory"]
 
 
 async def test_nobody_else_may_read_the_file_and_no_secret_is_in_it(ground: MemoryGround, runtime: MemoryRuntime) -> None:

@@ -1,6 +1,5 @@
 """The kind of target that remembers, before one is opened."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +80,7 @@ class Memory:
 
 def _file(target: Target, place: Place) -> Path:
     named = Specification.model_validate(target.spec.options).file
-    # Two repositories may both have a target of this name: their worlds are two.
-    repository = hashlib.sha256(target.repository.encode()).hexdigest()[:10]
-    return place.folder / (named or f"{target.name}.{repository}.memory")
+    return place.folder / (named or f"{target.name}.memory")
 
 
 def _health_objections(specification: dict[str, Any]) -> list[Objection]:
