@@ -51,6 +51,13 @@ class Program(click.Group):
         command: click.Command = import_module(f"trueup.cli.{name}").command
         return command
 
+    def invoke(self, context: click.Context) -> object:
+        """Run the verb. Whoever reads may go away in the middle: click would call that a failure."""
+        try:
+            return super().invoke(context)
+        except BrokenPipeError:
+            return _leave_pipe()
+
     def resolve_command(self, context: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """The verb that is named. Raises UsageError with a suggestion."""
         if args and args[0] not in VERBS and not args[0].startswith("-"):

@@ -1,6 +1,7 @@
 """An application of ASGI answers at an address, in the loop that is running, until it is told to stop."""
 
 import contextlib
+import os
 import socket
 from collections.abc import Iterator
 
@@ -28,7 +29,8 @@ class Listener:
             self._socket = socket.create_server(place[:2], family=family, backlog=128)
         except OSError as error:
             hint = "choose another one with --listen HOST:PORT, or `--listen off`"
-            raise SettingsError(f"cannot listen: {error.strerror}", where=f"{host}:{port}", hint=hint) from error
+            reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+            raise SettingsError(f"cannot listen: {reason}", where=f"{host}:{port}", hint=hint) from error
         self._server: uvicorn.Server | None = None
 
     @property
