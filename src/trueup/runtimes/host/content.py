@@ -7,8 +7,6 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from trueup.model.secret import MASK
-
 _RACY = 2.0
 """A file that changed so recently could change again without its times telling."""
 LARGEST_SHOWN = 4096
@@ -89,12 +87,8 @@ def algorithm_of(object_id: str) -> str:
     return "sha256" if len(object_id) == 64 else "sha1"
 
 
-def shown(data: bytes | None, hidden: bool) -> str | None:
-    """A file's content for a plan: text when it is short, else its size and id; masked when it is secret."""
-    if data is None:
-        return None
-    if hidden:
-        return MASK
+def shown(data: bytes) -> str:
+    """A file's content for a plan: text when it is short, else its size and id."""
     if len(data) <= LARGEST_SHOWN and b"\0" not in data:
         try:
             return data.decode()

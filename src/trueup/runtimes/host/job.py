@@ -3,8 +3,6 @@
 import asyncio
 from dataclasses import dataclass
 
-import msgspec
-
 from trueup.model.errors import Refused
 from trueup.model.health import Health, State
 from trueup.model.manifest import Key, digest_of
@@ -13,7 +11,8 @@ from trueup.runtimes.host.keepers import Instance, Keepers
 from trueup.runtimes.host.manifests import Job, JobSpec
 from trueup.runtimes.host.member import Look, Wanted
 from trueup.runtimes.host.record import Entry
-from trueup.runtimes.host.running import Ways, differences, masked, version_of, with_last_words
+from trueup.runtimes.host.running import Ways, differences, shown_spec, version_of, with_last_words
+from trueup.runtimes.host.thread import in_thread
 
 _UNKNOWN = "outcome unknown"
 
@@ -27,45 +26,49 @@ class Jobs:
     def look(self, wanted: Wanted, entry: Entry | None) -> Look:
         version = version_of(wanted, self.ways.environment(wanted))
         last = _last(self._keepers(wanted.application, wanted.key))
-        seen = _seen(last, entry, version)
-        changes = tuple(differences((entry.body if entry else None) or None, masked(wanted.manifest.body["spec"])))
-        if (last is None and entry and entry.version == version) or (last and last.version == version and _unknown(last)):
-            again = _spec(wanted).retry_unknown
+        # What the folder of the job tells, unless somebody removed it: then the record knows that it once ran.
+        lost = last is None and entry is not None and entry.written == version
+        ran = lost or (last is not None and last.version == version and not _never_ran(last))
+        seen = digest_of("lost") if lost else _seen(last)
+        why = ""
+        if ran and _spec(wanted).retry_unknown and (last is None or _unknown(last)):
             why = f"{_UNKNOWN}: it runs again, as `retryUnknown` says"
-            return Look(seen, not again, (Change("status.phase", "unknown", "running"),) if again else (), reason=why if again else "")
-        if last is None or last.version != version:
-            return Look(seen, False, changes)
-        never = _never_ran(last)
-        return Look(seen, not never, (Change("status.phase", "prepared", "running"),) if never else ())
+        changes = differences(last.spec, shown_spec(wanted)) if last else differences(None, shown_spec(wanted))
+        if why or (last and last.version == version):
+            changes = [Change("status.phase", "unknown" if why else "prepared", "running")]
+        same = ran and not why
+        return Look(seen, same, () if same else tuple(changes), reason=why, version=version, written=version if ran else "")
 
     def glance(self, owner: str, entry: Entry) -> Look:
         last = _last(self._keepers(owner, entry.key))
-        return Look(_seen(last, entry, ""), False, (Change("status.phase", last.phase if last else "unknown", None),))
+        return Look(_seen(last), False, (Change("status.phase", last.phase if last else "unknown", None),))
 
-    async def put(self, wanted: Wanted, entry: Entry) -> Entry:
+    async def put(self, wanted: Wanted, entry: Entry) -> None:
         spec = _spec(wanted)
-        environment = await asyncio.to_thread(self.ways.environment, wanted)
+        environment = await in_thread(self.ways.environment, wanted)
         keepers = self._keepers(wanted.application, wanted.key)
-        order = await asyncio.to_thread(self.ways.order, wanted, environment)
+        order = await in_thread(self.ways.order, wanted, environment)
         for use in wanted.uses:
             if isinstance(use.document, Job):
                 await self.finished(use)
         await keepers.clear()
-        await asyncio.to_thread(keepers.tidy, 2)
+        await in_thread(keepers.tidy, 2)
         readiness = {"kind": "none", "interval": 1.0, "timeout": 1.0}
         await keepers.start(order | {"readiness": readiness, "restart": "never", "port": False, "limit": spec.timeout})
-        return msgspec.structs.replace(entry, version=order["version"])
 
     async def remove(self, owner: str, entry: Entry) -> None:
         keepers = self._keepers(owner, entry.key)
         await keepers.clear()
-        await asyncio.to_thread(keepers.forget)
+        await in_thread(keepers.forget)
 
     async def finished(self, wanted: Wanted) -> None:
         """Wait until a job that something else uses has ended. Raises Refused when it did not end well."""
         keepers = self._keepers(wanted.application, wanted.key)
-        version = version_of(wanted, await asyncio.to_thread(self.ways.environment, wanted))
-        while (last := await asyncio.to_thread(_last, keepers)) and last.version == version and last.kept:
+        version = version_of(wanted, await in_thread(self.ways.environment, wanted))
+        while True:
+            last = await in_thread(_last, keepers)
+            if last is None or last.version != version or not last.kept:
+                break
             await asyncio.sleep(0.1)
         health = _judged(last, version)
         if health.state is not State.HEALTHY:
@@ -99,10 +102,8 @@ def _unknown(last: Instance) -> bool:
     return last.result is None and not _never_ran(last) and not last.kept and not last.orphaned
 
 
-def _seen(last: Instance | None, entry: Entry | None, version: str) -> str:
-    if last is None:
-        return digest_of("lost") if entry and version and entry.version == version else ""
-    return digest_of([last.token, last.version, _unknown(last)])
+def _seen(last: Instance | None) -> str:
+    return digest_of([last.token, last.version, _unknown(last)]) if last else ""
 
 
 def _judged(last: Instance | None, version: str) -> Health:

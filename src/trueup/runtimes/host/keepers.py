@@ -25,6 +25,7 @@ from trueup.model.errors import Refused
 from trueup.runtimes.host.keeper.file import flush_folder, replace
 from trueup.runtimes.host.keeper.process import TOKEN, Process, bearing, boot_id, lives, process, send, token_of
 from trueup.runtimes.host.keeper.state import REQUEST, STATE
+from trueup.runtimes.host.thread import in_thread
 
 _BOOT = "import sys; sys.path.append(sys.argv[2]); from trueup.runtimes.host.keeper.launch import main; main(sys.argv[3])"
 _GRACE = 5.0
@@ -66,6 +67,7 @@ class Instance(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     token: str
     version: str
     uses: dict[str, str]
+    spec: dict[str, Any]
     boot: str
     keeper: Identity
     process: Identity | None
@@ -113,7 +115,7 @@ class Keepers:
 
     async def start(self, order: Mapping[str, Any]) -> Instance:
         """Start a keeper; when this returns it has written its first state. Raises Refused."""
-        return await asyncio.to_thread(self._start, dict(order))
+        return await in_thread(self._start, dict(order))
 
     async def stop(self, instance: Instance) -> None:
         """Ask a keeper to stop what it keeps, and wait. What does not go is killed, and so is what a dead keeper left behind."""
@@ -125,7 +127,7 @@ class Keepers:
 
     async def clear(self) -> None:
         """Stop and kill everything that any keeper of this service started, whatever the files say."""
-        for instance in await asyncio.to_thread(self.instances):
+        for instance in await in_thread(self.instances):
             if instance.kept or instance.orphaned:
                 await self.stop(instance)
         await self._kill("")
@@ -133,12 +135,12 @@ class Keepers:
     async def reload(self, instance: Instance, version: str, uses: dict[str, str], number: int) -> None:
         """Have the service signalled, and its version told from now on. Raises Refused, OSError."""
         request = json.dumps({"version": version, "uses": uses, "signal": number}).encode()
-        await asyncio.to_thread(replace, f"{instance.folder}/{REQUEST}", request, False)
+        await in_thread(replace, f"{instance.folder}/{REQUEST}", request, False)
         keeper = process(instance.keeper.pid)
         if not (keeper and instance.kept and send(keeper, signal.SIGHUP)):
             raise Refused("its keeper is gone", hint="it is started anew by the next walk")
         for _ in range(100):
-            now = await asyncio.to_thread(_read, Path(instance.folder))
+            now = await in_thread(_read, Path(instance.folder))
             if now and now.version == version:
                 return
             await asyncio.sleep(0.05)
@@ -188,7 +190,7 @@ class Keepers:
         """Kill what bears a token of this service; with an empty one, any."""
         left: list[Process] = []
         for _ in range(50):
-            left = [each for each in await asyncio.to_thread(bearing, self.service) if token in ("", token_of(each.pid))]
+            left = [each for each in await in_thread(bearing, self.service) if token in ("", token_of(each.pid))]
             for each in left:
                 send(each, signal.SIGKILL)
             if not left:

@@ -1,6 +1,5 @@
 """The kind that the entry point names: what can be told without a target, and the way to open one."""
 
-import asyncio
 import os
 import pwd
 
@@ -11,6 +10,7 @@ from trueup.model.contracts import Objection, Place, Runtime
 from trueup.model.errors import SettingsError
 from trueup.model.manifest import Manifest
 from trueup.runtimes.host.content import Contents
+from trueup.runtimes.host.directory import Directories
 from trueup.runtimes.host.files import Files
 from trueup.runtimes.host.ground import Ground
 from trueup.runtimes.host.job import Jobs
@@ -21,6 +21,7 @@ from trueup.runtimes.host.running import Ways
 from trueup.runtimes.host.runtime import HostRuntime
 from trueup.runtimes.host.service import Services
 from trueup.runtimes.host.target import Specification, permit, root_of
+from trueup.runtimes.host.thread import in_thread
 
 _HANDED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "HOME", "USER", "LOGNAME", "SHELL")
 
@@ -47,14 +48,19 @@ class HostKind:
         """Open this machine as a target. Raises SettingsError."""
         self.permitted(target, place)
         specification = _specification(target)
-        root = await asyncio.to_thread(root_of, target, specification, place)
-        await asyncio.to_thread(root.mkdir, parents=True, exist_ok=True)
+        root = await in_thread(root_of, target, specification, place)
+        await in_thread(root.mkdir, parents=True, exist_ok=True)
         ground = Ground(root, specification.allow_paths)
         ways = Ways(root, place.secret, _basics())
         jobs = Jobs(ways)
         contents = Contents()
-        members: dict[str, Member] = {"File": Files(ground, contents), "Service": Services(ways, jobs), "Job": jobs}
-        return HostRuntime(target.name, Records(root), members, ways)
+        members: dict[str, Member] = {
+            "Directory": Directories(ground, contents),
+            "File": Files(ground, contents),
+            "Service": Services(ways, jobs),
+            "Job": jobs,
+        }
+        return HostRuntime(target.name, Records(root), members, ground, ways)
 
 
 def _specification(target: Target) -> Specification:

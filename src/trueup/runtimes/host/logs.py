@@ -6,6 +6,8 @@ import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+from trueup.runtimes.host.thread import in_thread
+
 _PAUSE = 0.2
 _NUMBERED = re.compile(r"log(?:\.(\d+))?")
 
@@ -14,7 +16,7 @@ async def lines_of(folder: Path, follow: bool) -> AsyncIterator[str]:
     """Every line below a keeper's folder; with ``follow`` also those to come, until the caller stops."""
     reader = _Reader(folder)
     while True:
-        for line in await asyncio.to_thread(reader.more):
+        for line in await in_thread(reader.more):
             yield line
         if not follow:
             return

@@ -1,6 +1,7 @@
 """What every kind of object has in common: it is looked at, put, judged and removed."""
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Protocol
 
 from trueup.model.contracts import Desired
@@ -25,17 +26,27 @@ class Wanted:
         """Its key."""
         return self.manifest.key
 
+    def ignores(self, field: str) -> bool:
+        """Whether a field (``spec.content``) is left alone once it is there."""
+        rules = self.desired.application.spec.ignore
+        return any(fnmatchcase(str(self.key), rule.key) and _covers(rule.field, field) for rule in rules if not rule.manager)
+
     @property
     def application(self) -> str:
         """The application that declares it."""
         return self.desired.application.name
 
 
+def _covers(rule: str, field: str) -> bool:
+    """Whether a rule's field is this one, or one that this one is a part of."""
+    return not rule or any(fnmatchcase(part, rule.removeprefix("/").replace("/", ".")) for part in (field, field.partition(".")[0]))
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """What is there, against what is desired. ``seen``: a digest of it, empty when nothing is there. ``same``: nothing needs to be done.
 
-    ``paths``: where the object is, or will be. ``foreign``: something is there that no entry of ours explains.
+    ``paths``: where the object is, or will be. ``version``, ``written``, ``algorithm``: what is to be recorded of it.
     """
 
     seen: str
@@ -44,6 +55,9 @@ class Look:
     effect: Effect = Effect.NONE
     reason: str = ""
     paths: tuple[str, ...] = ()
+    version: str = ""
+    written: str = ""
+    algorithm: str = "sha1"
 
 
 class Member(Protocol):
@@ -55,8 +69,8 @@ class Member(Protocol):
     def glance(self, owner: str, entry: Entry) -> Look:
         """What is there of an object that is no longer desired. Raises Refused."""
 
-    async def put(self, wanted: Wanted, entry: Entry) -> Entry:
-        """Make it so; gives what is to be recorded. Raises Refused, OSError."""
+    async def put(self, wanted: Wanted, entry: Entry) -> None:
+        """Make it so. Raises Refused, OSError."""
 
     async def remove(self, owner: str, entry: Entry) -> None:
         """Take it away. Raises Refused, OSError."""

@@ -25,9 +25,8 @@ class Planner:
     def actions(self) -> list[Action]:
         """Every object that is desired or owned. Raises Refused with every refusal."""
         wanted = wanted_of(self.desired)
-        record = self.records.load(owner_of(self.desired))
-        others = [each for each in self.records.all() if each.owner != record.owner]
-        record = _without_taken(record, others)
+        others = self.records.others(owner_of(self.desired))
+        record = whole_record(self.records, self.desired, others)
         put = [self._put(each, wanted, record, others) for each in wanted]
         left = [entry for entry in record.entries if entry.key not in {each.key for each in wanted}]
         waves = removal_waves((action.wave for action in put), (entry.wave for entry in left))
@@ -36,8 +35,8 @@ class Planner:
     def _put(self, wanted: Wanted, all_: list[Wanted], record: Record, others: list[Record]) -> Action:
         entry = record.entry(wanted.key)
         look = self.members[wanted.key.kind].look(wanted, entry)
-        owner = owner_in(others, record.owner, wanted.key, look)
-        foreign = bool(owner) or (bool(look.seen) and not _explained(entry, look))
+        owners = owners_in(others, record.owner, wanted.key, look)
+        foreign = bool(owners) or (bool(look.seen) and not explained(entry, look))
         return Action(
             verb=_verb(look, entry, foreign),
             key=wanted.key,
@@ -49,7 +48,7 @@ class Planner:
             origin=wanted.manifest.origin,
             seen=look.seen,
             desired=wanted.manifest.digest,
-            owner=owner,
+            owner=_named(owners[0][0].owner, record.owner) if owners else "",
             foreign=foreign,
         )
 
@@ -59,8 +58,8 @@ class Planner:
             return Action(verb=Verb.UPDATE, key=entry.key, wave=wave, reason="leaves Git, stays", changes=(change,))
         look = self.members[entry.key.kind].glance(self.desired.application.name, entry)
         reason = "the application is no longer declared here" if self.desired.removed else "no longer in Git"
-        after_ = _users(entry, left)
-        return Action(verb=Verb.DELETE, key=entry.key, wave=wave, after=after_, reason=reason, changes=look.changes, seen=look.seen)
+        users = _users(entry, left)
+        return Action(verb=Verb.DELETE, key=entry.key, wave=wave, after=users, reason=reason, changes=look.changes, seen=look.seen)
 
 
 def owner_of(desired: Desired) -> Owner:
@@ -74,26 +73,37 @@ def keeps(desired: Desired) -> bool:
     return not policy.prune or (desired.removed and policy.removal is Removal.KEEP)
 
 
-def owner_in(others: list[Record], owner: Owner, key: Key, look: Look) -> str:
-    """Whom an object belongs to, when it is another application: one of the same name and another repository has the same places, and any
-    may have written a path that is outside of its own folder."""
-    for record in others:
-        same_folder = record.owner.application == owner.application and record.entry(key) is not None
-        same_path = any(path in entry.paths for entry in record.entries for path in look.paths)
-        if same_folder or same_path:
-            return record.owner.application if record.owner.repository == owner.repository else str(record.owner)
-    return ""
+def whole_record(records: Records, desired: Desired, others: list[Record]) -> Record:
+    """The application's record, without what another one took over while its own was not yet brought up to date."""
+    record = records.load(owner_of(desired))
+    mine = [(other, entry) for other in others for entry in other.entries if entry.taken == str(record.owner)]
+    namesakes = [other.owner.application == record.owner.application for other, _ in mine]
+    gone = [entry.key for (_, entry), same in zip(mine, namesakes, strict=True) if _same_place(entry, record.entry(entry.key), same)]
+    return record.lacking(*gone)
 
 
-def _without_taken(record: Record, others: list[Record]) -> Record:
-    """The record without what another application took over while we were away."""
-    taken = {entry.key for other in others for entry in other.entries if entry.taken == str(record.owner)}
-    return record.lacking(*taken)
+def owners_in(others: list[Record], owner: Owner, key: Key, look: Look) -> list[tuple[Record, Key]]:
+    """Whom an object belongs to, when it is not ours: an application of the same name from another repository has the same places, and any
+    may have written a path that is outside of its own folder. With the key that it has there."""
+    return [
+        (record, entry.key)
+        for record in others
+        for entry in record.entries
+        if (record.owner.application == owner.application and entry.key == key) or any(path in entry.paths for path in look.paths)
+    ]
 
 
-def _explained(entry: Entry | None, look: Look) -> bool:
+def _same_place(taken: Entry, ours: Entry | None, same_folder: bool) -> bool:
+    return ours is not None and not ours.taken and (same_folder or not set(ours.paths).isdisjoint(taken.paths))
+
+
+def explained(entry: Entry | None, look: Look) -> bool:
     """Whether what is there is ours: recorded, at these very paths."""
     return entry is not None and all(path in entry.paths or not os.path.lexists(path) for path in look.paths)
+
+
+def _named(owner: Owner, ours: Owner) -> str:
+    return owner.application if owner.repository == ours.repository else str(owner)
 
 
 def _verb(look: Look, entry: Entry | None, foreign: bool) -> Verb:
@@ -101,9 +111,7 @@ def _verb(look: Look, entry: Entry | None, foreign: bool) -> Verb:
         return Verb.ADOPT
     if look.same:
         return Verb.UNCHANGED
-    if entry is None or (not look.seen and look.paths):
-        return Verb.CREATE
-    return Verb.UPDATE
+    return Verb.UPDATE if entry and look.seen else Verb.CREATE
 
 
 def _reason(look: Look, entry: Entry | None, wanted: Wanted, foreign: bool) -> str:

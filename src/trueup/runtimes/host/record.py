@@ -21,7 +21,7 @@ class Entry(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """One object. It is written before the object is (then with the paths of old and new), and once more after it.
 
     ``desired``: the digest of the manifest that was applied, or is being applied. ``paths``: every absolute path that the object may
-    have written. ``written``: a digest of what was written, ``algorithm`` the hash in it. ``body``: its spec, secrets masked.
+    have written. ``written``: id and mode of a file or of all files, ``algorithm`` the hash in it. ``body``: its spec, secrets masked.
     ``taken``: whom it was adopted from.
     """
 
@@ -81,6 +81,10 @@ class Records:
     def all(self) -> list[Record]:
         """Every record. Raises Refused for one that cannot be read: nothing may be concluded from it."""
         return [record for file in sorted(self.folder.glob("*/record-*.json")) if (record := self._read(file))]
+
+    def others(self, owner: Owner) -> list[Record]:
+        """Every record but this application's."""
+        return [record for record in self.all() if record.owner != owner]
 
     def save(self, record: Record) -> None:
         """Replace an application's record, or remove it when nothing carries our mark. Raises OSError."""

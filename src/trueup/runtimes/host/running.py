@@ -17,7 +17,7 @@ from trueup.runtimes.host.keepers import Instance, Keepers
 from trueup.runtimes.host.manifests import Job, NamedSecret, Readiness, Run, Service
 from trueup.runtimes.host.member import Wanted
 
-_SPEC = ""
+SPEC = ""
 """The name under which a version holds what the object itself says, beside the objects that it uses."""
 _TAIL = 4096
 
@@ -54,6 +54,7 @@ class Ways:
             "stop": {"signal": signal.Signals[spec.stop.signal], "timeout": spec.stop.timeout},
             "log": {"size": spec.log.size, "keep": spec.log.keep},
             "masks": [value.reveal() for value in environment.values() if isinstance(value, Secret)],
+            "spec": shown_spec(wanted),
             "predecessors": [],
         }
 
@@ -96,7 +97,7 @@ def parts_of(wanted: Wanted, environment: Mapping[str, str | Secret]) -> dict[st
     own = {name: value for name, value in wanted.manifest.body["spec"].items() if name not in ("environment", "uses")}
     secrets = {name: value.identity if isinstance(value, Secret) else [value] for name, value in environment.items()}
     used = {str(use.key): digest_of([use.manifest.body["spec"], dict(use.manifest.sources)]) for use in wanted.uses}
-    return {_SPEC: digest_of([own, secrets]), **used}
+    return {SPEC: digest_of([own, secrets]), **used}
 
 
 def version_of(wanted: Wanted, environment: Mapping[str, str | Secret]) -> str:
@@ -107,6 +108,12 @@ def version_of(wanted: Wanted, environment: Mapping[str, str | Secret]) -> str:
 def moved(before: Mapping[str, str], after: Mapping[str, str]) -> set[str]:
     """The parts of a version that differ; ``""`` is the object's own spec."""
     return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+
+
+def shown_spec(wanted: Wanted) -> dict[str, Any]:
+    """What the manifest says, as it may be shown and kept."""
+    spec: dict[str, Any] = masked(wanted.manifest.body["spec"])
+    return spec
 
 
 def masked(value: Any) -> Any:

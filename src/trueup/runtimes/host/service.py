@@ -1,10 +1,9 @@
 """Services: a keeper for each, started anew only when what it runs, or what it uses, changed."""
 
-import asyncio
 import signal
+from collections.abc import Iterable
 from dataclasses import dataclass
-
-import msgspec
+from typing import Any
 
 from trueup.model.health import Health, State
 from trueup.model.manifest import Key, digest_of
@@ -15,20 +14,22 @@ from trueup.runtimes.host.manifests import Job, Service, ServiceSpec, used
 from trueup.runtimes.host.member import Look, Wanted
 from trueup.runtimes.host.record import Entry
 from trueup.runtimes.host.running import (
+    SPEC,
     Ways,
     differences,
-    masked,
     moved,
     parts_of,
     readiness_of,
+    shown_spec,
     version_of,
     with_last_words,
 )
+from trueup.runtimes.host.thread import in_thread
 
 
 @dataclass(frozen=True, slots=True)
 class _Stand:
-    """What runs of one service: the start that is wanted, what else runs, what lost its keeper."""
+    """What runs of one service: the start that is wanted, what else runs, what lost its keeper, and the last start of all."""
 
     current: Instance | None
     others: tuple[Instance, ...]
@@ -41,11 +42,16 @@ class _Stand:
         return self.current is not None and all(each.token in self.current.predecessors for each in self.others)
 
     @property
-    def seen(self) -> str:
-        """A digest of it; empty when nothing runs."""
-        running = [each for each in (self.current, *self.others) if each]
-        plain = [[each.token, each.version, True] for each in running] + [[each.token, each.version, False] for each in self.orphans]
-        return digest_of(sorted(plain)) if plain else ""
+    def newest(self) -> Instance | None:
+        """The newest start that runs, or else the last that did."""
+        return self.others[-1] if self.others else self.last
+
+    def seen(self, ours: bool) -> str:
+        """A digest of it. Empty when nothing is there; what ran once and does not is there only for whom it belongs to."""
+        running = [[each.token, each.version, True] for each in (self.current, *self.others) if each]
+        lost = [[each.token, each.version, False] for each in self.orphans]
+        ended = [[self.last.token, self.last.version, False]] if ours and self.last else []
+        return digest_of(sorted(running + lost) or ended) if running or lost or ended else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,91 +62,84 @@ class Services:
     jobs: Jobs
 
     def look(self, wanted: Wanted, entry: Entry | None) -> Look:
-        environment = self.ways.environment(wanted)
-        stand = _stand(self._keepers(wanted.application, wanted.key), version_of(wanted, environment))
-        before = entry.body if entry else None
-        changes = tuple(differences(before or None, masked(wanted.manifest.body["spec"])))
-        if stand.current or _finished(stand.last, version_of(wanted, environment)):
+        parts = parts_of(wanted, self.ways.environment(wanted))
+        version = digest_of(parts)
+        stand = _stand(self._keepers(wanted.application, wanted.key), version)
+        seen = stand.seen(entry is not None)
+        if stand.current or _finished(stand.last, version):
             same = not stand.orphans and (not stand.others or stand.handing_over)
-            return Look(stand.seen, same, changes if not same else (), reason="" if same else "stops what else runs of it")
-        newest = stand.others[-1] if stand.others else stand.last
-        if newest is None or entry is None:
-            return Look(stand.seen, False, changes)
-        parts = moved(newest.uses, parts_of(wanted, environment))
-        if not parts:
-            return Look(stand.seen, False, (Change("status.phase", "stopped", "running"),), Effect.RESTART, _why_down(newest))
-        effect = Effect.SIGNAL if stand.others and self._reloads(wanted, parts) else Effect.RESTART
-        uses = tuple(Change(f"uses[{name}]", newest.uses.get(name), None) for name in sorted(parts - {""}))
-        return Look(stand.seen, False, changes + uses, effect, _because(parts))
+            surplus = Change("status.running", 1 + len(stand.others) + len(stand.orphans), 1)
+            return Look(seen, same, () if same else (surplus,), reason="" if same else "more of it runs than should", version=version)
+        newest = stand.newest if seen else None
+        if newest is None:
+            return Look(seen, False, tuple(differences(None, shown_spec(wanted))), version=version)
+        names = moved(newest.uses, parts)
+        if not names:
+            changes = (Change("status.phase", "stopped", "running"),)
+            return Look(seen, False, changes, Effect.RESTART, _why_down(newest), version=version)
+        effect = Effect.SIGNAL if stand.others and _reloads(wanted, names) else Effect.RESTART
+        return Look(seen, False, _changes(wanted, newest, names), effect, _because(names), version=version)
 
     def glance(self, owner: str, entry: Entry) -> Look:
-        stand = _stand(self._keepers(owner, entry.key), "")
-        return Look(stand.seen, False, (Change("status.phase", "running" if stand.seen else "stopped", None),))
+        seen = _stand(self._keepers(owner, entry.key), "").seen(True)
+        return Look(seen, False, (Change("status.phase", "running" if seen else "stopped", None),))
 
-    async def put(self, wanted: Wanted, entry: Entry) -> Entry:
+    async def put(self, wanted: Wanted, entry: Entry) -> None:
         spec = _spec(wanted)
-        environment = await asyncio.to_thread(self.ways.environment, wanted)
+        environment = await in_thread(self.ways.environment, wanted)
         version = version_of(wanted, environment)
         keepers = self._keepers(wanted.application, wanted.key)
         for use in wanted.uses:
             if isinstance(use.document, Job):
                 await self.jobs.finished(use)
-        stand = await asyncio.to_thread(_stand, keepers, version)
-        recorded = msgspec.structs.replace(entry, version=version)
+        stand = await in_thread(_stand, keepers, version)
         if stand.current or _finished(stand.last, version):
-            await self._stop(keepers, (*stand.others, *stand.orphans))
-            return recorded
+            await _stop(keepers, (*stand.others, *stand.orphans))
+            return
         parts = parts_of(wanted, environment)
         newest = stand.others[-1] if stand.others else None
-        if newest and not stand.orphans and self._reloads(wanted, moved(newest.uses, parts)):
-            await keepers.reload(newest, version, parts, signal.Signals[self._signal(wanted, moved(newest.uses, parts))])
-            return recorded
-        order = await asyncio.to_thread(self.ways.order, wanted, environment)
+        if newest and not stand.orphans and _reloads(wanted, moved(newest.uses, parts)):
+            await keepers.reload(newest, version, parts, signal.Signals[_signal(wanted, moved(newest.uses, parts))])
+            return
+        order = await in_thread(self.ways.order, wanted, environment)
         order |= {"readiness": readiness_of(spec.readiness), "restart": spec.restart, "port": spec.port is not None, "limit": 0}
-        await self._replace(keepers, stand, order, spec.update == "startFirst")
-        return recorded
+        await _replace(keepers, stand, order, spec.update == "startFirst")
 
     async def remove(self, owner: str, entry: Entry) -> None:
         keepers = self._keepers(owner, entry.key)
         await keepers.clear()
-        await asyncio.to_thread(keepers.forget)
+        await in_thread(keepers.forget)
 
     def health(self, owner: str, entry: Entry, version: str) -> Health:
         stand = _stand(self._keepers(owner, entry.key), version or entry.version)
         current = stand.current
         if current is None:
-            return _without(stand, version)
+            return _without(stand, version or entry.version)
         if current.failing:
             return Health(State.DEGRADED, with_last_words(current.reason, current))
         if not current.ready:
             return Health(State.PROGRESSING, current.reason or "starting")
         if stand.others:
-            return Health(State.PROGRESSING, "stops the version before")
+            return Health(State.PROGRESSING, "the version before is being stopped")
         return Health(State.HEALTHY, _restarts(current))
-
-    async def _replace(self, keepers: Keepers, stand: _Stand, order: dict[str, object], start_first: bool) -> None:
-        stay = tuple(each for each in stand.others if each.ready and start_first)
-        await self._stop(keepers, tuple(each for each in stand.others + stand.orphans if each not in stay))
-        if not stay:
-            # Nothing of it may run twice, even when the files that tell of it were lost.
-            await keepers.clear()
-        await asyncio.to_thread(keepers.tidy, 1)
-        await keepers.start(order | {"predecessors": [each.token for each in stay]})
-
-    async def _stop(self, keepers: Keepers, those: tuple[Instance, ...]) -> None:
-        for instance in those:
-            await keepers.stop(instance)
 
     def _keepers(self, application: str, key: Key) -> Keepers:
         return self.ways.keepers(application, "Service", key.name)
 
-    def _reloads(self, wanted: Wanted, parts: set[str]) -> bool:
-        uses = {str(key): use for key, use in used(wanted.document).items()}
-        return bool(parts) and all(name in uses and uses[name].on_change == "reload" for name in parts)
 
-    def _signal(self, wanted: Wanted, parts: set[str]) -> str:
-        uses = {str(key): use for key, use in used(wanted.document).items()}
-        return uses[min(parts)].signal
+async def _replace(keepers: Keepers, stand: _Stand, order: dict[str, Any], start_first: bool) -> None:
+    stay = tuple(each for each in stand.others if each.ready and start_first)
+    await _stop(keepers, (each for each in stand.others + stand.orphans if each not in stay))
+    if not stay:
+        # Nothing of it may run twice, even when the files that tell of it were lost.
+        await keepers.clear()
+    await in_thread(keepers.tidy, 1)
+    await keepers.start(order | {"predecessors": [each.token for each in stay]})
+
+
+async def _stop(keepers: Keepers, those: Iterable[Instance]) -> None:
+    for instance in those:
+        await keepers.stop(instance)
 
 
 def _spec(wanted: Wanted) -> ServiceSpec:
@@ -160,6 +159,21 @@ def _stand(keepers: Keepers, version: str) -> _Stand:
     )
 
 
+def _reloads(wanted: Wanted, names: set[str]) -> bool:
+    """Whether all that changed are objects whose change is told by a signal."""
+    uses = {str(key): use for key, use in used(wanted.document).items()}
+    return bool(names) and all(name in uses and uses[name].on_change == "reload" for name in names)
+
+
+def _signal(wanted: Wanted, names: set[str]) -> str:
+    return {str(key): use for key, use in used(wanted.document).items()}[min(names)].signal
+
+
+def _changes(wanted: Wanted, newest: Instance, names: set[str]) -> tuple[Change, ...]:
+    own = differences(newest.spec, shown_spec(wanted)) if SPEC in names else []
+    return (*own, *(Change(f"uses[{name}]", "as it was", "as it is now") for name in sorted(names - {SPEC})))
+
+
 def _finished(last: Instance | None, version: str) -> bool:
     """Whether it ended as its ``restart`` allows, and so is not missed."""
     return last is not None and last.version == version and last.phase == "ended" and not last.stopped and not last.kept
@@ -169,8 +183,8 @@ def _why_down(instance: Instance) -> str:
     return "it was stopped" if instance.phase == "ended" else "its keeper died"
 
 
-def _because(parts: set[str]) -> str:
-    uses = ", ".join(sorted(parts - {""}))
+def _because(names: set[str]) -> str:
+    uses = ", ".join(sorted(names - {SPEC}))
     return f"{uses} changed" if uses else ""
 
 
@@ -181,7 +195,7 @@ def _without(stand: _Stand, version: str) -> Health:
         return Health(State.MISSING, "it does not run")
     if stand.others:
         return Health(State.PROGRESSING, "another version runs")
-    if _finished(last, version or last.version):
+    if _finished(last, version):
         ended = last.last_exit
         well = ended is not None and ended.code == 0
         text = ended.text if ended else "ended"

@@ -37,12 +37,15 @@ def main(folder: str) -> None:
     except OSError as error:
         os.write(writing, (error.strerror or str(error)).encode())
         os._exit(1)
-    os.write(writing, READY)
-    os.close(writing)
     try:
-        keeper.run()
+        keeper.run(lambda: _tell(writing))
     finally:
         _leave_nothing(keeper)
+
+
+def _tell(writing: int) -> None:
+    os.write(writing, READY)
+    os.close(writing)
 
 
 def _let_go(folder: str) -> None:
@@ -60,6 +63,7 @@ def _let_go(folder: str) -> None:
 
 def _keeper(folder: str, plain: dict[str, Any]) -> Keeper:
     state = State(folder, plain["token"], plain["version"], plain["uses"])
+    state.spec = plain["spec"]
     state.boot = boot_id()
     state.keeper = process(os.getpid())
     state.predecessors = plain["predecessors"]

@@ -5,6 +5,7 @@ import os
 import select
 import signal
 import time
+from collections.abc import Callable
 from typing import Any
 
 from trueup.runtimes.host.keeper.command import CannotStart, Surroundings, ending, start
@@ -19,6 +20,8 @@ STEADY = 10.0
 """A service that ran this long has not ended at once: its next pause is the shortest again."""
 QUICK_EXITS = 3
 """After so many quick ends in a row a service counts as failing; it is started again all the same."""
+FIRST_LOOK = 0.05
+"""Seconds from a start to the first look; the next ones come at twice the distance, up to the interval."""
 STILL_READY = 10.0
 """Seconds between two looks at a service that is ready."""
 
@@ -58,16 +61,18 @@ class Keeper:
         self.quick = 0
         self.began = 0.0
         self.failures = 0
+        self.eager = FIRST_LOOK
 
-    def run(self) -> None:
-        """Until told to stop, or until a job has ended and its result is on disk."""
+    def run(self, begun: Callable[[], None]) -> None:
+        """Until told to stop, or until a job has ended and its result is on disk; ``begun`` is called once it was started, or could not be."""
         wake, signals = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(signals, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
             signal.signal(number, _awake)
         self.poller.register(wake, select.POLLIN)
-        self._after("start", 0.0)
         self._after("home", STEADY)
+        self._on_start()
+        begun()
         while not self.over:
             ready = [descriptor for descriptor, _ in self.poller.poll(self._patience())]
             if wake in ready:
@@ -191,7 +196,8 @@ class Keeper:
             self._after("limit", self.order.limit)
         else:
             self.probe.reset()
-            self._after("probe", min(0.05, self.order.interval))
+            self.eager = FIRST_LOOK
+            self._after("probe", min(self.eager, self.order.interval))
             self._after("steady", STEADY)
             if not self.state.failing:
                 self.timers.setdefault("late", time.monotonic() + self.order.timeout)
@@ -329,7 +335,8 @@ class Keeper:
             self._after("handover", 0.0)
 
     def _not_yet(self, verdict: str) -> None:
-        self._after("probe", self.order.interval)
+        self.eager *= 2
+        self._after("probe", min(self.eager, self.order.interval))
         if verdict != self.state.reason and not self.quick and not self.state.failing:
             self.state.reason = verdict
             self._save()

@@ -15,6 +15,7 @@ class State:
     """The fields of ``state.json``. Times are RFC 3339; ``failing`` says that waiting longer is no use to who waits."""
 
     def __init__(self, folder: str, token: str, version: str, uses: dict[str, str]) -> None:
+        self.spec: Plain = {}
         self.path = f"{folder}/{STATE}"
         self.token = token
         self.version = version
@@ -43,6 +44,7 @@ class State:
             "token": self.token,
             "version": self.version,
             "uses": self.uses,
+            "spec": self.spec,
             "boot": self.boot,
             "keeper": _identity(self.keeper),
             "process": _identity(self.process),
