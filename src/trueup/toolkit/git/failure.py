@@ -38,6 +38,18 @@ _FAILURES = (
         "the mirror of {url} cannot be written",
         "see who owns the state folder",
     ),
+    _rule(
+        "mismatched algorithms|unsupported object format|unknown repository extension",
+        SettingsError,
+        "{url} has SHA-256 objects, which are not supported yet",
+        "use a repository with SHA-1 objects, which is what Git makes by default",
+    ),
+    _rule(
+        "shallow",
+        SettingsError,
+        "{url} is a shallow clone, and the whole history is needed",
+        "run `git fetch --unshallow` there, or name the repository it was cloned from",
+    ),
     _rule("No space left on device", SettingsError, "the disk is full", "make room in the state folder"),
     _rule(
         "Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED",
@@ -125,6 +137,11 @@ def rejection(completed: Completed, remote: Remote) -> TrueupError:
 def is_missing_reference(completed: Completed) -> bool:
     """The remote answered, and does not have what was asked for."""
     return bool(re.search(r"couldn't find remote ref|no such ref|not our ref|unadvertised object", words(completed), re.IGNORECASE))
+
+
+def is_shallow(completed: Completed) -> bool:
+    """Git took nothing, for the remote lacks a part of its history; it calls that a success."""
+    return "shallow roots are not allowed" in words(completed)
 
 
 def is_locked(completed: Completed) -> bool:

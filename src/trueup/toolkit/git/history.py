@@ -7,17 +7,16 @@ from datetime import datetime, timedelta, timezone
 from typing import Literal
 
 import pygit2
-from pygit2.enums import DeltaStatus, ObjectType
+from pygit2.enums import ObjectType
 
 from trueup.model.errors import Unreachable, UsageError
 from trueup.toolkit.git.objects import Objects
 from trueup.toolkit.git.program import Git
-from trueup.toolkit.git.tree import refusal
+from trueup.toolkit.git.tree import FOLDER, LINK, SUBMODULE, refusal
 from trueup.toolkit.process import Ending, Limits
 
 Change = Literal["added", "modified", "deleted"]
 
-_CHANGES: dict[DeltaStatus, Change] = {DeltaStatus.ADDED: "added", DeltaStatus.DELETED: "deleted"}
 _ABBREVIATION = re.compile(r"[0-9a-f]{4,40}")
 _LONGEST_OFFSET = 24 * 60 - 1
 
@@ -129,7 +128,7 @@ def new_commits(objects: Objects, head: str, known: str | None) -> list[str]:
 
 def changes(objects: Objects, before: str | None, after: str) -> list[PathChange]:
     """The paths that differ between two commits or trees, sorted. The cost follows what changed. None: everything is added."""
-    return objects.reading(lambda repository: _changes(repository, before, after))
+    return sorted(_differences(objects, objects.tree_of(before) if before else None, objects.tree_of(after), ""))
 
 
 async def blame(git: Git, objects: Objects, line: Line, *, first_parent: bool = False, deadline: float = 60.0) -> Blame:
@@ -189,13 +188,31 @@ def _date(seconds: int, minutes: int) -> datetime:
     return datetime.fromtimestamp(max(0, min(seconds, 253_402_214_400)), offset)
 
 
-def _changes(repository: pygit2.Repository, before: str | None, after: str) -> list[PathChange]:
-    old_id = before or str(repository.TreeBuilder().write())
-    old = repository[old_id].peel(pygit2.Tree)
-    new = repository[after].peel(pygit2.Tree)
-    found: set[PathChange] = set()
-    for delta in old.diff_to_tree(new).deltas:
-        status = delta.status
-        path = (delta.old_file if status == DeltaStatus.DELETED else delta.new_file).raw_path.decode("utf-8", "surrogateescape")
-        found.add(PathChange(path, _CHANGES.get(status, "modified")))
-    return sorted(found)
+def _differences(objects: Objects, before: str | None, after: str | None, folder: str) -> Iterator[PathChange]:
+    """Between two trees. Not libgit2's own diff: that one walks through all 25,000 files of a repository to find the one that changed."""
+    if before == after:
+        return
+    old, new = (objects.tree(tree) if tree else {} for tree in (before, after))
+    for name in old.keys() | new.keys():
+        was, now = old.get(name), new.get(name)
+        if was == now:
+            continue
+        yield from _differences(objects, _folder(was), _folder(now), f"{folder}{name}/")
+        if _sort(was) and _sort(was) == _sort(now):
+            yield PathChange(folder + name, "modified")
+            continue
+        if _sort(was):
+            yield PathChange(folder + name, "deleted")
+        if _sort(now):
+            yield PathChange(folder + name, "added")
+
+
+def _folder(entry: tuple[int, str] | None) -> str | None:
+    return entry[1] if entry and entry[0] == FOLDER else None
+
+
+def _sort(entry: tuple[int, str] | None) -> str:
+    """Which sort of file an entry of a tree is; "" when it is none."""
+    if entry is None or entry[0] == FOLDER:
+        return ""
+    return {LINK: "link", SUBMODULE: "submodule"}.get(entry[0], "file")

@@ -22,7 +22,7 @@ from pygit2.enums import ObjectType
 from trueup.model.errors import SettingsError, TrueupError, Unreachable
 from trueup.toolkit.git import history, repair
 from trueup.toolkit.git.draft import Draft, commit_of
-from trueup.toolkit.git.failure import failure, is_corrupt, is_locked, is_missing_reference, rejection
+from trueup.toolkit.git.failure import failure, is_corrupt, is_locked, is_missing_reference, is_shallow, rejection
 from trueup.toolkit.git.git_tree import GitTree
 from trueup.toolkit.git.history import Blame, Commit, Line, PathChange
 from trueup.toolkit.git.lock import held
@@ -30,6 +30,7 @@ from trueup.toolkit.git.objects import Objects
 from trueup.toolkit.git.program import Git, surroundings, trusting
 from trueup.toolkit.git.remote import Remote
 from trueup.toolkit.git.signature import trusted_keys, verifies
+from trueup.toolkit.git.tree import refusal
 from trueup.toolkit.git.version import looks_like_range, version_range
 from trueup.toolkit.process import Completed, Limits
 
@@ -143,12 +144,14 @@ class Mirror:
     # ------------------------------------------------------------------ what is here
 
     def tree(self, commit: str, path: str = "") -> GitTree:
-        """The files of a commit, or of one of its folders taken as the root."""
+        """The files of a commit, or of one of its folders taken as the root. Raises DeclarationError when there is no such folder."""
         root = GitTree(self.objects, self.objects.tree_of(commit))
         if not path:
             return root
-        folder = root.object_id(root.resolve(path).path)
-        return GitTree(self.objects, folder or "")
+        folder = root.object_id(path)
+        if folder is None or root.kind(path) != "folder":
+            raise refusal(path, f"there is no folder {path} in commit {commit[:10]}", "check the path that is followed")
+        return GitTree(self.objects, folder)
 
     def commit(self, commit: str) -> Commit:
         """One commit. Raises Unreachable when it is not here."""
@@ -260,7 +263,7 @@ class Mirror:
                 completed = await self._rebuilt(specifications)
         if completed.succeeded and repair.packs(self.objects.directory) > MOST_PACKS:
             await self.maintain()
-        if not completed.succeeded and not is_missing_reference(completed):
+        if is_shallow(completed) or not (completed.succeeded or is_missing_reference(completed)):
             raise failure(completed, self.remote)
         return completed.succeeded
 

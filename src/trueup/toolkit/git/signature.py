@@ -73,6 +73,8 @@ def verifies(armored: bytes | None, payload: bytes | None, keys: dict[bytes, Pub
 
 def _trusted(line: str) -> tuple[bytes, PublicKey]:
     hint = "write it as `ssh-keygen -y` prints it: ssh-ed25519, ecdsa or ssh-rsa, and the key"
+    if line.startswith("sk-"):
+        raise SettingsError("signing keys on a hardware token (sk-) are not supported yet", where=line[:40], hint=hint)
     if "PGP" in line or not line.startswith(("ssh-", "ecdsa-")):
         message = "a signing key is not an SSH public key; OpenPGP (gpg) keys are not supported yet"
         raise SettingsError(message, where=line[:40], hint=hint)

@@ -163,6 +163,17 @@ async def test_no_repository_there_is_told(tmp_path: Path) -> None:
         await Mirror(tmp_path / "m", remote(str(tmp_path / "nothing"))).head()
 
 
+async def test_a_shallow_clone_and_another_kind_of_objects_are_told(workplace: Workplace, mirror: Mirror, tmp_path: Path) -> None:
+    workplace.commit({"a": "1"})
+    workplace.commit({"a": "2"})
+    git(tmp_path, "clone", "-q", "--bare", "--depth=1", f"file://{workplace.origin}", "shallow")
+    git(tmp_path, "init", "-q", "--object-format=sha256", "sha256")
+    git(tmp_path / "sha256", "commit", "-q", "--allow-empty", "-m", "x")
+    for name in ("shallow", "sha256"):
+        with pytest.raises(SettingsError, match="shallow clone" if name == "shallow" else "SHA-256"):
+            await Mirror(tmp_path / "m", remote(str(tmp_path / name))).head()
+
+
 async def test_a_repository_of_another_user_is_read(workplace: Workplace, mirror: Mirror) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can give files away")

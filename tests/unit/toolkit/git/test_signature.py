@@ -84,7 +84,17 @@ async def test_a_broken_signature_is_none(workplace: Workplace, mirror: Mirror, 
     assert not mirror.signed_by(made, [key_pair(tmp_path)[1]])
 
 
-@pytest.mark.parametrize("key", ["-----BEGIN PGP PUBLIC KEY BLOCK-----", "ABCD1234", "ssh-ed25519", "ssh-ed25519 AAAA", "ssh-dss AAAA"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "-----BEGIN PGP PUBLIC KEY BLOCK-----",
+        "ABCD1234",
+        "ssh-ed25519",
+        "ssh-ed25519 AAAA",
+        "sk-ssh-ed25519@openssh.com AAAA",
+        "ssh-dss AAAA",
+    ],
+)
 async def test_a_key_that_cannot_be_used_is_told(workplace: Workplace, mirror: Mirror, key: str) -> None:
     commit = workplace.commit({"a": "1"})
     await mirror.head()

@@ -186,6 +186,16 @@ async def test_a_folder_may_be_the_root(workplace: Workplace, mirror: Mirror) ->
     commit = workplace.commit({"apps/web/a.yaml": "a"})
     await mirror.fetch(await mirror.head())
     assert list(mirror.tree(commit, "apps").walk()) == ["web/a.yaml"]
+    assert "no folder nowhere" in refusal_of(lambda: mirror.tree(commit, "nowhere"))
+
+
+async def test_a_commit_without_files_has_an_empty_tree(workplace: Workplace, mirror: Mirror) -> None:
+    first = workplace.commit({})
+    workplace.commit({"a": "1"})
+    last = workplace.commit({"a": None})
+    await mirror.head()
+    assert [mirror.tree(commit).names("") for commit in (first, last)] == [[], []]
+    assert [change.kind for change in mirror.changes(first, last)] == []
 
 
 async def test_names_that_reach_out_of_a_folder_are_refused(workplace: Workplace, mirror: Mirror) -> None:
