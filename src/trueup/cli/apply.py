@@ -144,7 +144,7 @@ def _show(session: Session, runs: Sequence[Run]) -> None:
     if session.output == "json":
         session.views.show_document(run_list(runs))
     else:
-        session.views.show(run_lines(runs, session.views.width))
+        session.views.show(run_lines(_last(runs), session.views.width))
 
 
 def _last(runs: Sequence[Run]) -> list[Run]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import click
 
 from trueup.cli.layout import text
-from trueup.cli.release import expect_one
+from trueup.cli.release import expect_one, what_next
 from trueup.cli.session import Session
 from trueup.cli.texts.plan import plan_lines
 from trueup.cli.texts.waiting import waiting_lines
@@ -35,7 +35,7 @@ def command(session: Session, name: str, whole: bool, digest: str) -> int:
             session.views.tell([text("nothing was approved")])
             return 3
         approved = await engine.approve(repository, name, wanted.digest, session.actor)
-        session.views.tell([text("approved:"), *waiting_lines([approved])])
+        session.views.tell([text("approved:"), *waiting_lines([approved]), *what_next(engine.serving(), name)])
         return 0
 
     return session.run(walk)

@@ -1,6 +1,7 @@
 """``trueup release``: let go of what is held."""
 
 import click
+from rich.text import Text
 
 from trueup.cli.layout import text
 from trueup.cli.session import Session
@@ -24,8 +25,10 @@ def command(session: Session, name: str, whole: bool) -> int:
     async def walk(engine: Engine, repository: Repository) -> int:
         released = await engine.release(repository, name, session.actor)
         what = name or "the repository"
-        lines = [text("released:"), *waiting_lines(released)] if released else [text(f"nothing holds {what}")]
-        session.views.tell(lines)
+        if released:
+            session.views.tell([text("released:"), *waiting_lines(released), *what_next(engine.serving(), name)])
+        else:
+            session.views.tell([text(f"nothing holds {what}")])
         return 0
 
     return session.run(walk)
@@ -35,3 +38,8 @@ def expect_one(name: str, whole: bool) -> None:
     """Raises UsageError unless exactly one of an application and the whole repository is named."""
     if bool(name) == whole:
         raise UsageError("name either an application or --repository", hint="`trueup status` lists the applications")
+
+
+def what_next(served: bool, name: str) -> list[Text]:
+    """Who goes on now: a serve does by itself, else somebody has to."""
+    return [] if served else [text(f"next: trueup apply{f' --app {name}' if name else ''}")]

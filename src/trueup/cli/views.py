@@ -106,7 +106,7 @@ class Views:
         if not self.watched:
             yield Screen(self._out, None)
             return
-        with Live(console=self._out, refresh_per_second=4, redirect_stdout=False, redirect_stderr=False, vertical_overflow="crop") as live:
+        with Live(console=self._out, auto_refresh=False, redirect_stdout=False, redirect_stderr=False, vertical_overflow="crop") as live:
             yield Screen(self._out, live)
 
 
@@ -151,7 +151,7 @@ class Screen:
     def show(self, lines: list[Text]) -> None:
         """Show it in place of what was there; elsewhere than on a terminal only when it is not the same."""
         if self._live:
-            self._live.update(Group(*lines))
+            self._live.update(Group(*lines), refresh=True)
         elif lines != self._shown:
             _write(self._console, [*([Text()] if self._shown else []), *lines])
         self._shown = lines

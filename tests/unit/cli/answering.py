@@ -54,6 +54,7 @@ class Answering(Engine):
     def __init__(self, **answers: Any) -> None:
         self.answers = answers
         self.asked: list[Any] = []
+        self.serving = lambda: False
 
     def _answer(self, name: str, *asked: Any, default: Any = ()) -> Any:
         self.asked.append((name, *asked))

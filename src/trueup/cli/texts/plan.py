@@ -46,7 +46,8 @@ def summary_words(plans: Iterable[Plan]) -> str:
 
 def _plan(plan: Plan, everything: bool) -> list[Text]:
     shown = plan.actions if everything else plan.changes
-    head = text((plan.application, LOUD), f" on {plan.target} at {short(plan.revision)}")
+    revision = f"at {short(plan.revision)}" if plan.revision else "as the files lie on disk"
+    head = text((plan.application, LOUD), f" on {plan.target} {revision}")
     if not shown:
         return [head.append(f": nothing to change, {plan.summary.unchanged} unchanged")]
     lines = [head, text()]
