@@ -24,6 +24,8 @@ class Objects:
         self.directory = directory
         self._own = threading.local()
         self._generation = 0
+        # The program believes a repository that is named outright, whoever owns it; so does the library then. Every use of it is ours.
+        pygit2.settings.owner_validation = False
 
     @property
     def damage(self) -> Path:

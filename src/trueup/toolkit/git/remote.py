@@ -60,6 +60,24 @@ def identity(url: str, folder: str | None = None) -> str:
     return urlunsplit((scheme, user + _host(parts), parts.path.rstrip("/"), "", ""))
 
 
+def place(url: str) -> str:
+    """Where a repository lives, however its address is written: ``host/path``, or the path on this machine; without ``.git``.
+
+    Two addresses of one place need not be one repository to Git; this only says which are worth a look. Empty for what is no address.
+    """
+    try:
+        name = identity(url)
+    except (SettingsError, ValueError):
+        return ""
+    if _scheme(name) == "file":
+        return name.removesuffix(".git")
+    if not _SCHEME.match(name):
+        host, _, path = name.partition(":")
+        return f"{host.rpartition('@')[2].lower()}/{path.strip('/')}".removesuffix(".git")
+    parts = urlsplit(name)
+    return f"{parts.hostname or ''}{parts.path}".removesuffix(".git")
+
+
 def remote(url: str, credentials: Credentials | None = None, folder: str | None = None) -> Remote:
     """Take an address apart. Credentials in it count where none are given.
 

@@ -118,7 +118,7 @@ def _folders(root: Path, paths: Iterable[str]) -> dict[str, dict[str, int]]:
     """Folder -> name -> mode, of the paths that exist."""
     folders: dict[str, dict[str, int]] = {"": {}}
     for path in paths:
-        mode = _mode_on_disk(root / path)
+        mode = _mode_on_disk(f"{root}/{path}")
         # A nested clone is listed with a slash; a folder in the place of a file is in the index what Git calls a submodule.
         if mode:
             _enter(folders, path.rstrip("/"), mode)
@@ -133,9 +133,9 @@ def _enter(folders: dict[str, dict[str, int]], path: str, mode: int) -> None:
     folders[folder][name] = mode
 
 
-def _mode_on_disk(place: Path) -> int:
+def _mode_on_disk(place: str) -> int:
     try:
-        mode = place.lstat().st_mode
+        mode = os.lstat(place).st_mode
     except OSError:
         return 0
     if stat.S_ISLNK(mode):

@@ -183,6 +183,18 @@ async def test_a_repository_of_another_user_is_read(workplace: Workplace, mirror
     assert (await mirror.head()).commit == commit
 
 
+async def test_a_state_folder_of_another_user_is_read(workplace: Workplace, mirror: Mirror) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give files away")
+    commit = workplace.commit({"a": "1"})
+    await mirror.head()
+    for path in (mirror.folder, *mirror.folder.rglob("*")):
+        os.chown(path, 12345, 12345)
+    again = Mirror(mirror.folder.parent, mirror.remote)
+    assert again.tree((await again.head()).commit).read("a") == b"1"
+    assert again.has(commit)
+
+
 async def test_the_configuration_of_a_person_does_not_run_hooks_here(workplace: Workplace, mirror: Mirror, tmp_path: Path) -> None:
     hook = tmp_path / "hooks/reference-transaction"
     hook.parent.mkdir()
