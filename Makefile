@@ -13,10 +13,10 @@ setup: ## make .venv with everything installed (quick when nothing changed)
 	@scripts/setup.sh
 
 demo: setup ## show a commit becoming a running service, then healing, holding and rolling back
-	$(PYTHON) scripts/demo.py
+	$(PYTHON) -m scripts.demo
 
 run: setup ## set up the same as the demo and stay, to be played with
-	$(PYTHON) scripts/demo.py --stay
+	$(PYTHON) -m scripts.demo --stay
 
 check: setup ## lint, format, types, layers and sizes
 	.venv/bin/ruff check $(SOURCES)
