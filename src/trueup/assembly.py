@@ -67,7 +67,7 @@ async def assemble(settings: Settings, logger: logging.Logger | None = None, met
         person=Person(settings.identity.name, settings.identity.email),
     )
     try:
-        yield Engine(equipment, lambda: _is_served(settings), settings.limits.concurrency)
+        yield Engine(equipment, lambda: _is_served(settings), settings.limits.concurrency, settings.limits.fetches)
     finally:
         await targets.close()
         work.close()

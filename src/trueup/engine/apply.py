@@ -1,6 +1,6 @@
 """A plan and what was done of it -> the next batch, carried out."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 
 from trueup.model.contracts import Desired, Runtime
 from trueup.model.plan import Action, Plan
@@ -35,9 +35,9 @@ def starts_wave(plan: Plan, batch: tuple[Action, ...], outcomes: Iterable[Outcom
     return wave != first and not any(action.wave == wave and (action.key, action.verb) in done for action in plan.changes)
 
 
-async def apply(runtime: Runtime, desired: Desired, batch: tuple[Action, ...]) -> list[Outcome]:
-    """Carry the batch out. Raises Unreachable; what was refused or has moved is an outcome of its own."""
-    return [outcome async for outcome in runtime.apply(desired, batch)]
+def apply(runtime: Runtime, desired: Desired, batch: tuple[Action, ...]) -> AsyncIterator[Outcome]:
+    """Carry the batch out, and tell each outcome as it comes. Raises Unreachable; what was refused or has moved is an outcome."""
+    return runtime.apply(desired, batch)
 
 
 def _waves(plan: Plan) -> Iterator[tuple[int, list[Action]]]:

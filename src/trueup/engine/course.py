@@ -125,7 +125,12 @@ class Course:
     @property
     def goes_on(self) -> bool:
         """Whether the run that has not ended is for what is wanted now."""
-        return self.run is not None and self.known.plan is not None and (self.run.revision == self.revision or self.removed)
+        if self.run is None or self.known.plan is None:
+            return False
+        if self.removed:
+            # Its revision is the head's, which moves; what was to bring the application here is another matter.
+            return not any(action.desired for action in self.known.plan.actions)
+        return self.run.revision == self.revision
 
     @property
     def faults(self) -> tuple[Fault, ...]:

@@ -3,7 +3,8 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any, Final
 
 from trueup.engine.course import Later
@@ -17,16 +18,20 @@ from trueup.model.run import Trigger
 
 JITTER: Final = 0.1
 LOOK_FOR_OTHERS: Final = 0.2
+LOOK_FOR_THE_DEAD: Final = 5.0
+SET_BACK: Final = 1.0
 RENEW: Final = 20.0
 RETAIN: Final = 3600.0
-REPOSITORIES_AT_ONCE: Final = 8
-APPLICATIONS_AT_ONCE: Final = 32
+SLOW_FETCH: Final = 10.0
+REPOSITORIES_AT_ONCE: Final = 64
+APPLICATIONS_AT_ONCE: Final = 256
+LONGEST_PAUSE: Final = 10.0
 
 
 class Loop:
     """Runs until it is cancelled; then the walks under way end where they are, and their rows are free for whoever comes next."""
 
-    def __init__(self, equipment: Equipment, reconciler: Reconciler, at_once: int = 8) -> None:
+    def __init__(self, equipment: Equipment, reconciler: Reconciler, at_once: int = 8, fetches: int = 8) -> None:
         self.equipment = equipment
         self.reconciler = reconciler
         self.memory = equipment.memory
@@ -34,95 +39,112 @@ class Loop:
         self.rollbacks = Rollbacks(equipment)
         self.watches = Watches(equipment, self.wake)
         self.at_once = at_once
+        self.fetches = fetches
+        self.following: Mapping[str, Following] = {}
         self.woken = asyncio.Event()
         self.walking: dict[Address, Row] = {}
-        self._turns: dict[tuple[str, str], asyncio.Semaphore] = {}
+        self._since: dict[Address, float] = {}
+        self._ahead = _ahead()
 
     async def run(self, followings: Iterable[Following], retain: Callable[[], object]) -> None:
         """Follow these repositories for ever. ``retain`` drops old history, now and then."""
-        following = {each.repository.identity: each for each in followings}
+        self.following = {each.repository.identity: each for each in followings}
         await self.store(self.memory.free_dead, self.equipment.lease)
         try:
             async with asyncio.TaskGroup() as tasks:
-                await self._wake_everything(following)
-                tasks.create_task(self._claim_for_ever(tasks, following))
-                tasks.create_task(self._listen_to_others())
-                tasks.create_task(self._every(RENEW, self._renew))
-                tasks.create_task(self._every(RETAIN, lambda: self.store(retain)))
-                tasks.create_task(self.watches.run(following))
+                await self._wake_everything()
+                self._keep(tasks, lambda: self._claim_for_ever(tasks))
+                self._keep(tasks, self._listen_to_others)
+                self._keep(tasks, lambda: self._every(LOOK_FOR_THE_DEAD, self._free_dead))
+                self._keep(tasks, lambda: self._every(RENEW, self._renew))
+                self._keep(tasks, lambda: self._every(RETAIN, lambda: self.store(retain)))
+                self._keep(tasks, lambda: self.watches.run(self.following))
         finally:
-            self.memory.free(self.equipment.lease)
+            # Behind what the cancelled tasks still had asked for, or a row could be claimed after this.
+            await self.store(self.memory.free, self.equipment.lease)
 
-    async def _wake_everything(self, following: dict[str, Following]) -> None:
+    async def _wake_everything(self) -> None:
         """After a start: fetch every repository, and look once at everything that was applied."""
-        for identity in following:
+        for identity in self.following:
             standings = await self.store(self.memory.standings, identity)
             addresses = [Address(identity, each.application.name, each.status.target) for each in standings]
             await self.store(self.memory.wake, addresses, Trigger.DRIFT, 0.0, -1)
             await self.store(self.memory.wake, [Address(identity)], Trigger.POLL)
 
-    async def wake(self, addresses: Iterable[Address], trigger: Trigger) -> None:
+    async def wake(self, addresses: Iterable[Address], trigger: Trigger, priority: int = 0) -> None:
         """Ask for walks now."""
-        await self.store(self.memory.wake, list(addresses), trigger)
+        await self.store(self.memory.wake, list(addresses), trigger, 0.0, priority)
         self.equipment.telemetry.count("wakes", trigger=trigger)
         self.woken.set()
 
     # ------------------------------------------------------------------ claiming
 
-    async def _claim_for_ever(self, tasks: asyncio.TaskGroup, following: dict[str, Following]) -> None:
+    async def _claim_for_ever(self, tasks: asyncio.TaskGroup) -> None:
         while True:
             self.woken.clear()
-            repositories = await self._claim("repository", REPOSITORIES_AT_ONCE)
-            applications = await self._claim("application", APPLICATIONS_AT_ONCE)
+            now = time.time()
+            repositories = await self._claim_repositories(now)
+            applications = await self._claim_applications(now)
             for row in repositories:
-                self._begin(tasks, row, self._follow(row, following))
+                self._begin(tasks, row, self._follow(row))
             for row in applications:
                 self._begin(tasks, row, self._walk(row))
             if not repositories and not applications:
-                await self._rest()
+                await self._rest(now)
 
-    async def _claim(self, kind: str, most: int) -> list[Row]:
-        busy = sum((not address.application) == (kind == "repository") for address in self.walking)
-        if busy >= most:
-            return []
-        return await self.store(self.memory.claim, self.equipment.lease, time.time(), most - busy, kind)
+    async def _claim_repositories(self, now: float) -> list[Row]:
+        """A fetch that takes long does not count: a remote that does not answer holds up nobody else's."""
+        begun = [since for address, since in self._since.items() if not address.application]
+        quick = sum(time.monotonic() - since < SLOW_FETCH for since in begun)
+        room = min(self.fetches - quick, REPOSITORIES_AT_ONCE - len(begun))
+        return await self.store(self.memory.claim, self.equipment.lease, now, room, "repository") if room > 0 else []
+
+    async def _claim_applications(self, now: float) -> list[Row]:
+        """As many as may be walked at once, whatever their target: one that does not answer holds up nobody else's."""
+        busy = Counter((address.repository, address.target) for address in self.walking if address.application)
+        full = [target for target, count in busy.items() if count >= self.at_once]
+        rooms = (self.at_once - count for count in busy.values() if count < self.at_once)
+        room = min([self.at_once, APPLICATIONS_AT_ONCE - busy.total(), *rooms])
+        return await self.store(self.memory.claim, self.equipment.lease, now, room, "application", full) if room > 0 else []
 
     def _begin(self, tasks: asyncio.TaskGroup, row: Row, walk: Coroutine[Any, Any, None]) -> None:
         self.walking[row.address] = row
+        self._since[row.address] = time.monotonic()
         tasks.create_task(self._guarded(row, walk), name=f"walk {row.address.application or row.address.repository}")
 
     async def _guarded(self, row: Row, walk: Coroutine[Any, Any, None]) -> None:
-        """The one place that catches broadly: a fault of ours in one walk never stops the others. The row is tried again later."""
+        """A fault of ours in one walk never stops the others, and a memory that cannot be written is waited for. Then it is tried again."""
         try:
-            await walk
-        except Exception:
-            self.equipment.telemetry.logger.exception("a walk of %s failed unexpectedly", row.address)
-            await self.store(self.memory.postpone, row, self.equipment.lease, time.time() + 60.0, row.attempts + 1)
+            try:
+                await walk
+            except TrueupError as error:
+                self._endure(error)
+                await self._persist(lambda: self._put_back(row, min(2.0**row.attempts, 60.0)))
+            except Exception as error:  # noqa: BLE001 - see above
+                self.equipment.telemetry.broke(f"a walk of {row.address.application or row.address.repository} broke", error)
+                await self._persist(lambda: self._put_back(row, 60.0))
         finally:
             self.walking.pop(row.address, None)
+            self._since.pop(row.address, None)
             self.woken.set()
 
-    async def _rest(self) -> None:
-        """Until something is due, somebody wakes us, or a walk ends."""
-        due = [await self.store(self.memory.next_due, kind) for kind in ("repository", "application")]
-        soonest = min((each for each in due if each is not None), default=time.time() + 60.0)
-        timeout = min(max(soonest - time.time(), 0.01), 60.0)
-        if self._full():
-            timeout = 60.0
+    async def _put_back(self, row: Row, pause: float) -> None:
+        await self.store(self.memory.postpone, row, self.equipment.lease, time.time() + pause, row.attempts + 1)
+
+    async def _rest(self, looked: float) -> None:
+        """Until something is due, somebody wakes us, or a walk ends. What was due when we looked last waits for a walk to end."""
+        due = [await self.store(self.memory.next_due, kind, looked) for kind in ("repository", "application")]
+        soonest = min((each for each in due if each is not None), default=looked + 60.0)
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(min(max(soonest - time.time(), 0.01), 60.0)):
                 await self.woken.wait()
         except TimeoutError:
             return
 
-    def _full(self) -> bool:
-        applications = sum(bool(address.application) for address in self.walking)
-        return applications >= APPLICATIONS_AT_ONCE or len(self.walking) - applications >= REPOSITORIES_AT_ONCE
-
     # ------------------------------------------------------------------ walking
 
-    async def _follow(self, row: Row, following: dict[str, Following]) -> None:
-        each = following.get(row.address.repository)
+    async def _follow(self, row: Row) -> None:
+        each = self.following.get(row.address.repository)
         if each is None:
             await self.store(self.memory.finish, row, self.equipment.lease)
             return
@@ -138,10 +160,7 @@ class Loop:
         )
 
     async def _walk(self, row: Row) -> None:
-        turn = self._turns.setdefault((row.address.repository, row.address.target), asyncio.Semaphore(self.at_once))
-        async with turn:
-            later = await self.reconciler.walk(row)
-        await self.settle(row, later)
+        await self.settle(row, await self.reconciler.walk(row))
 
     async def settle(self, row: Row, later: Later) -> None:
         """Finish the row, or leave it until it is due; and answer a revision that turned out bad."""
@@ -161,6 +180,26 @@ class Loop:
 
     # ------------------------------------------------------------------ what goes on beside
 
+    def _keep(self, tasks: asyncio.TaskGroup, do: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        tasks.create_task(self._persist(do))
+
+    async def _persist(self, do: Callable[[], Coroutine[Any, Any, object]]) -> None:
+        """Do it, again and again while the memory cannot be had: a full disk is waited for, a damaged file is not."""
+        pause = 0.5
+        while True:
+            try:
+                await do()
+                return
+            except TrueupError as error:
+                self._endure(error)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _endure(self, error: TrueupError) -> None:
+        if not error.retry:
+            raise error
+        self.equipment.telemetry.warn(error.message, where=error.where, hint=error.hint)
+
     async def _listen_to_others(self) -> None:
         """A command in another process writes the same memory: its wake-ups are seen here."""
         seen = await self.store(self.memory.moved)
@@ -170,6 +209,20 @@ class Loop:
             if now != seen:
                 seen = now
                 self.woken.set()
+            await self._mind_the_clock()
+
+    async def _mind_the_clock(self) -> None:
+        """A clock that is set back would put off by as much whatever is due: then all of it is due now."""
+        ahead = _ahead()
+        if ahead < self._ahead - SET_BACK:
+            self.equipment.telemetry.warn("the clock was set back", seconds=round(self._ahead - ahead))
+            await self.wake(await self.store(self.memory.pending), Trigger.POLL)
+        self._ahead = ahead
+
+    async def _free_dead(self) -> None:
+        """A command that was killed leaves its rows to whoever looks next."""
+        if await self.store(self.memory.free_dead, self.equipment.lease):
+            self.woken.set()
 
     async def _every(self, seconds: float, do: Callable[[], Coroutine[Any, Any, object]]) -> None:
         while True:
@@ -179,3 +232,8 @@ class Loop:
     async def _renew(self) -> None:
         for row in list(self.walking.values()):
             await self.store(self.memory.renew, row, self.equipment.lease, time.time())
+
+
+def _ahead() -> float:
+    """How far the clock that people set is ahead of the one that nobody sets."""
+    return time.time() - time.monotonic()

@@ -19,10 +19,10 @@ from trueup.engine.plan import plan
 from trueup.engine.report import Reports
 from trueup.engine.want import Wants
 from trueup.model.contracts import Desired, Runtime
-from trueup.model.errors import DeclarationError, Held, Outdated, Refused, SettingsError, TrueupError, Unreachable
+from trueup.model.errors import DeclarationError, Held, Outdated, Refused, SettingsError, TrueupError, Unreachable, Unwritable
 from trueup.model.health import HealthReport, State
 from trueup.model.memory import Address, Advance, Followed, Row, Waiting
-from trueup.model.plan import Hold, Plan, Verb
+from trueup.model.plan import Action, Hold, Plan, Verb
 from trueup.model.run import Outcome, RunState, Trigger
 from trueup.model.source import Repository, Revision
 
@@ -155,6 +155,9 @@ class Reconciler:
         known = await self.store(self.memory.known, row.address)
         course = Course(row, known, wish.actor, wish.at)
         facts = {"application": row.address.application, "target": row.address.target, "revision": course.revision}
+        if course.run is not None and not course.goes_on and not course.faults:
+            with self.equipment.telemetry.about(course.run_id, {**facts, "revision": course.run.revision}):
+                await self.report.superseded(course)
         with self.equipment.telemetry.about(course.run_id, facts):
             try:
                 reason = await self.wants.reason_to_stay(course)
@@ -163,14 +166,18 @@ class Reconciler:
                 with self.stage("report"):
                     await self.report.stays(course, reason.sync, reason.message)
                 return DONE
+            except Unwritable:
+                raise
             except TrueupError as error:
                 return await self._failed(course, error)
+            except Exception as error:  # noqa: BLE001 - a plug-in may do anything, and must not stop the walks of others
+                self.equipment.telemetry.broke("the walk broke", error)
+                return await self._failed(course, _broken(error))
 
     async def _walk(self, course: Course, row: Row, wish: Wish) -> Later:
         with self.stage("render"):
             walk = Walk(course, await self.wants.runtime(course), await self.wants.desired(course), row, wish)
         if not course.goes_on:
-            await self.report.superseded(course)
             with self.stage("plan"):
                 planned = await plan(walk.runtime, walk.desired, self.memory)
             stay = await self._decide(walk, planned)
@@ -247,13 +254,23 @@ class Reconciler:
                     return stay
             if not await self.store(self.memory.renew, walk.row, self.equipment.lease, time.time()):
                 return Later(time.time() + 1)
-            with self.stage("apply"):
-                outcomes = await apply(walk.runtime, walk.desired, batch)
-            await self.report.applied(course, outcomes)
+            outcomes = await self._apply(walk, batch)
             stay = await self._after(walk, outcomes)
             if stay is not None:
                 return stay
         return None
+
+    async def _apply(self, walk: Walk, batch: tuple[Action, ...]) -> list[Outcome]:
+        """One batch. What was done of it is remembered also when it breaks off."""
+        outcomes: list[Outcome] = []
+        try:
+            with self.stage("apply"):
+                async for outcome in apply(walk.runtime, walk.desired, batch):
+                    outcomes.append(outcome)  # noqa: PERF401 - one by one, since it may break off
+        finally:
+            if outcomes:
+                await self.report.applied(walk.course, outcomes)
+        return outcomes
 
     async def _between_waves(self, walk: Walk) -> Later | None:
         """A wave begins when the one before is healthy, and only if nothing newer is wanted."""
@@ -340,3 +357,7 @@ class Reconciler:
         if isinstance(error, Refused) and course.attempts < course.policy.retry.limit:
             return Later(now + pause(course.policy, course.attempts), course.attempts + 1)
         return DONE
+
+
+def _broken(error: Exception) -> Refused:
+    return Refused(f"something unexpected happened: {type(error).__name__}", hint="report it to who makes the runtime, with the log")

@@ -25,6 +25,7 @@ from trueup.model.plan import Plan
 from trueup.model.run import Run, RunState, Status, Sync, Trigger
 from trueup.model.selection import Order, Rollback, Selection
 from trueup.model.source import Repository
+from trueup.toolkit.git.remote import place
 
 FOLLOW_OTHERS = 0.1
 
@@ -32,7 +33,7 @@ FOLLOW_OTHERS = 0.1
 class Engine:
     """One engine on one memory. Everything that it answers is a noun of the model; it prints nothing."""
 
-    def __init__(self, equipment: Equipment, serving: Callable[[], bool], at_once: int = 8) -> None:
+    def __init__(self, equipment: Equipment, serving: Callable[[], bool], at_once: int = 8, fetches: int = 8) -> None:
         self.equipment = equipment
         self.memory = equipment.memory
         self.store = equipment.store.through
@@ -42,7 +43,7 @@ class Engine:
         self.rollbacks = Rollbacks(equipment)
         self.reasons = Reasons(equipment)
         self.serving = serving
-        self.at_once = at_once
+        self.loop = Loop(equipment, self.reconciler, at_once, fetches)
 
     # ------------------------------------------------------------------ fetching
 
@@ -51,6 +52,7 @@ class Engine:
         lease = self.equipment.lease
         address = Address(repository.identity)
         while True:
+            await self.store(self.memory.free_dead, lease)
             row = await self.store(self.memory.claim_one, address, lease, time.time())
             if row is not None:
                 break
@@ -322,19 +324,23 @@ class Engine:
 
     async def serve(self, followings: Sequence[Following], retain: Callable[[], object]) -> None:
         """The loop, until it is cancelled."""
-        await Loop(self.equipment, self.reconciler, self.at_once).run(followings, retain)
+        await self.loop.run(followings, retain)
 
     async def trigger(self, url: str = "") -> int:
-        """Wake the fetch of the repositories with this URL, or of all. How many there are."""
-        followed = await self.store(self.memory.repositories)
-        meant = [Address(each.repository.identity) for each in followed if not url or each.repository.url == url]
-        await self.store(self.memory.wake, meant, Trigger.PUSH, 0.0, 1)
+        """Wake the fetch of the repositories that are served and live at this URL, however it is written, or of all. How many there are."""
+        served = [each.repository for each in self.loop.following.values()]
+        meant = [Address(each.identity) for each in served if not url or place(each.url) == place(url)]
+        await self.loop.wake(meant, Trigger.PUSH, 1)
         return len(meant)
 
     async def ready(self) -> list[str]:
-        """Why it is not ready: repositories that were never read."""
-        followed = await self.store(self.memory.repositories)
-        return [f"{each.repository.url}: {each.error or 'not read yet'}" for each in followed if not each.commit and each.hold is None]
+        """Why it is not ready: repositories that are to be served and were never read."""
+        reasons = [] if self.loop.following else ["nothing is served yet"]
+        for identity, each in self.loop.following.items():
+            followed = await self.store(self.memory.followed, identity)
+            if followed is None or (not followed.commit and followed.hold is None):
+                reasons.append(f"{each.repository.url}: {(followed and followed.error) or 'not read yet'}")
+        return reasons
 
 
 def _trouble(status: Status) -> TrueupError:

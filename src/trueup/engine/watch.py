@@ -1,7 +1,7 @@
 """What moves at the targets -> who is to be looked at. And what is found there that the memory does not know."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 from trueup.engine.equipment import Equipment, Following
@@ -32,14 +32,15 @@ class Watches:
         """The declarations may have changed: look which targets there are."""
         self._changed.set()
 
-    async def run(self, following: dict[str, Following]) -> None:
+    async def run(self, following: Mapping[str, Following]) -> None:
         """Watch every target of these repositories, for as long as it is declared."""
         async with asyncio.TaskGroup() as tasks:
             while True:
                 self._changed.clear()
-                for identity in following:
-                    for target in await self.store(self.memory.targets, identity):
-                        self._ensure(tasks, target)
+                targets = [target for identity in following for target in await self.store(self.memory.targets, identity)]
+                for target in targets:
+                    self._ensure(tasks, target)
+                self._leave({(target.repository, target.name) for target in targets})
                 await self._changed.wait()
 
     def _ensure(self, tasks: asyncio.TaskGroup, target: Target) -> None:
@@ -50,6 +51,10 @@ class Watches:
         if known:
             known[1].cancel()
         self._watching[name] = (target, tasks.create_task(self.keep_watching(target), name=f"watch {target.name}"))
+
+    def _leave(self, declared: set[tuple[str, str]]) -> None:
+        for name in self._watching.keys() - declared:
+            self._watching.pop(name)[1].cancel()
 
     async def keep_watching(self, target: Target, finds: bool = True) -> None:
         """A target that cannot be watched is tried again, at most once a minute; the walks tell its trouble."""
@@ -63,9 +68,9 @@ class Watches:
                 await self._watch(target, runtime)
             except TrueupError as error:
                 self.equipment.telemetry.warn(f"cannot watch: {error.message}", target=target.name)
-            except Exception:
+            except Exception as error:  # noqa: BLE001
                 # Somebody's plug-in may do anything; its target is tried again, and the others are watched all the same.
-                self.equipment.telemetry.logger.exception("the watch of target %s failed unexpectedly", target.name)
+                self.equipment.telemetry.broke(f"the watch of target {target.name} broke", error)
             await asyncio.sleep(wait)
             wait = min(wait * 2, LONGEST_PAUSE)
 
@@ -94,15 +99,20 @@ class Watches:
 
     async def find(self, target: Target, runtime: Runtime) -> None:
         """Learn what carries our mark at the target and is not known here, as after a loss of the memory."""
-        lost = [owned for owned in await runtime.owned() if owned.owner.repository == target.repository]
-        known = await self.store(self._known, target, [owned.owner.application for owned in lost])
-        found = [owned for owned in lost if owned.owner.application not in known]
-        for owned in found:
-            await self.store(self.memory.stand, _standing(target, owned))
-        await self.wake([Address(target.repository, owned.owner.application, target.name) for owned in found], Trigger.DRIFT)
+        ours = [owned for owned in await runtime.owned() if owned.owner.repository == target.repository]
+        # At once for each one: a walk meanwhile may have written how it stands.
+        found = [await self.store(self._learn, target, owned) for owned in ours]
+        new = [address for address in found if address is not None]
+        if new:
+            await self.wake(new, Trigger.DRIFT)
 
-    def _known(self, target: Target, names: Iterable[str]) -> set[str]:
-        return {name for name in names if self.memory.standing(Address(target.repository, name, target.name)) is not None}
+    def _learn(self, target: Target, owned: Owned) -> Address | None:
+        """Where it stands, when that was not known."""
+        address = Address(target.repository, owned.owner.application, target.name)
+        if self.memory.standing(address) is not None:
+            return None
+        self.memory.stand(_standing(target, owned))
+        return address
 
 
 def _standing(target: Target, owned: Owned) -> Standing:

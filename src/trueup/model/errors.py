@@ -6,6 +6,7 @@
     ├── UsageError            the person at the command line: wrong words
     ├── DeclarationError      the author: a file in Git says something that cannot be done
     ├── SettingsError         the operator: credentials, limits, folders, what a target may name
+    │   └── Unwritable        the state folder has no room; goes on when there is some
     ├── Held                  a person has to decide: something waits with its reason
     │   └── Rewound           the followed branch no longer contains the commit that was accepted last
     └── RuntimeFault          the place where applications run
@@ -79,6 +80,12 @@ class DeclarationError(TrueupError):
 
 class SettingsError(TrueupError):
     """What the operator set does not fit: credentials, limits, folders, or what a target may name."""
+
+
+class Unwritable(SettingsError):
+    """The state folder cannot be written: its disk is full. What was written before is whole, and work goes on when there is room."""
+
+    retry = True
 
 
 class Held(TrueupError):

@@ -57,8 +57,9 @@ class Queue(Protocol):
         """Ask for a walk. Rows that exist keep the earlier ``due``, the higher priority, and the trigger of the higher priority.
         A due of 0 is at once. A leased row is marked too: its walker's ``finish`` will leave it."""
 
-    def claim(self, lease: Lease, now: float, limit: int, kind: str = "application") -> list[Row]:
-        """Take due rows that nobody holds, most urgent first, for 60 seconds. ``kind``: application or repository."""
+    def claim(self, lease: Lease, now: float, limit: int, kind: str = "application", without: Sequence[tuple[str, str]] = ()) -> list[Row]:
+        """Take due rows that nobody holds, most urgent first, for 60 seconds. ``kind``: application or repository.
+        ``without``: repository and name of targets whose rows are left."""
 
     def claim_one(self, address: Address, lease: Lease, now: float) -> Row | None:
         """Take this row, made if need be, whatever its ``due``; None when somebody else holds it."""
@@ -79,8 +80,8 @@ class Queue(Protocol):
         """Give back the rows of owners that are provably dead: of this host with another boot id, or whose process is gone or is
         another one."""
 
-    def next_due(self, kind: str = "application") -> float | None:
-        """When the next free row is due; None when there is none."""
+    def next_due(self, kind: str = "application", after: float = -1.0) -> float | None:
+        """When the next free row is due that is due after this moment; None when there is none."""
 
     def pending(self, repository: str = "") -> list[Address]:
         """Every row that is there."""
@@ -90,7 +91,8 @@ class Queue(Protocol):
 
 
 class Input(msgspec.Struct, frozen=True):
-    """One input of an application's render. ``kind``: file, folder (its listing), absent, whole (a folder with all below it)."""
+    """One input of an application's render. ``kind``: file, folder (its listing), absent, whole (a folder with all below it), or link
+    (one on the way to another input; its ``object_id`` is the place where it leads)."""
 
     kind: str
     path: str

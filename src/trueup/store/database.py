@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from trueup.model.errors import SettingsError, TrueupError, Unreachable
+from trueup.model.errors import SettingsError, TrueupError, Unreachable, Unwritable
 from trueup.store.folder import open_private
 
 BUSY_SECONDS = 10.0
@@ -87,7 +87,8 @@ class Transaction:
 
 
 class Database:
-    """An open file. Raises SettingsError when it cannot be used, and Unreachable when another process keeps it too long."""
+    """An open file. Raises SettingsError when it cannot be used (Unwritable: its disk is full); Unreachable when another process keeps it
+    too long."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -200,7 +201,7 @@ def _error(code: int, text: str, path: Path) -> TrueupError | None:
             "history, approvals and holds are lost, what runs and who owns it is not",
         )
     if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-        return SettingsError(
+        return Unwritable(
             f"the memory cannot be written: {text}",
             where=where,
             hint="make room on that disk; what was written before is whole, and trueup goes on from there",

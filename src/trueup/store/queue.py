@@ -4,7 +4,7 @@ Every statement about a claimed row names its owner and the claim (``claimed``),
 even when it lost it to another walk of its own process.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from trueup.model.memory import Address, Lease, Row
@@ -38,7 +38,7 @@ _CLAIM = f"""
     update queue set owner = :owner, lease_until = :until, want = want + 1, claimed = want + 1
     where id in (
         select id from queue
-        where kind = :kind and priority = :priority and due <= :now and {_FREE}
+        where kind = :kind and priority = :priority and due <= :now and {_FREE} {{without}}
         order by due limit :limit)
     returning (select identity from repository where id = queue.repository), application, target, want, due, cause, attempts, lease_until
 """
@@ -70,7 +70,7 @@ class StoredQueue:
         with self._database.writing() as transaction:
             wake_rows(transaction, addresses, trigger, due, priority)
 
-    def claim(self, lease: Lease, now: float, limit: int, kind: str = _APPLICATION) -> list[Row]:
+    def claim(self, lease: Lease, now: float, limit: int, kind: str = _APPLICATION, without: Sequence[tuple[str, str]] = ()) -> list[Row]:
         asked: dict[str, Value] = {"kind": kind, "now": now}
         with self._database.reading() as transaction:  # an idle process does not ask for the write lock
             if not transaction.one(f"select 1 from queue where kind = :kind and due <= :now and {_FREE} limit 1", asked):
@@ -78,8 +78,10 @@ class StoredQueue:
         asked |= {"owner": owner_text(lease), "until": now + LEASE_SECONDS}
         rows: list[Row] = []
         with self._database.writing() as transaction:
+            condition, left = _without(transaction, without)
+            asked |= left
             for priority in _priorities(transaction, kind):
-                found = transaction.all(_CLAIM, {**asked, "priority": priority, "limit": limit - len(rows)})
+                found = transaction.all(_CLAIM.format(without=condition), {**asked, "priority": priority, "limit": limit - len(rows)})
                 rows += sorted(map(_row, found), key=lambda row: row.due)
                 if len(rows) >= limit:
                     break
@@ -122,9 +124,10 @@ class StoredQueue:
         with self._database.writing() as transaction:
             return sum(_free(transaction, owner) for owner in gone)
 
-    def next_due(self, kind: str = _APPLICATION) -> float | None:
+    def next_due(self, kind: str = _APPLICATION, after: float = -1.0) -> float | None:
+        select = "select due from queue where kind = :kind and owner is null and due > :after order by due limit 1"
         with self._database.reading() as transaction:
-            row = transaction.one("select due from queue where kind = :kind and owner is null order by due limit 1", {"kind": kind})
+            row = transaction.one(select, {"kind": kind, "after": after})
         return row[0] if row else None
 
     def pending(self, repository: str = "") -> list[Address]:
@@ -159,6 +162,15 @@ def _priorities(transaction: Transaction, kind: str) -> Iterable[int]:
     while priority is not None:
         yield priority
         (priority,) = transaction.one(f"{highest} and priority < :below", {"kind": kind, "below": priority})
+
+
+def _without(transaction: Transaction, targets: Sequence[tuple[str, str]]) -> tuple[str, dict[str, Value]]:
+    """A condition that leaves the rows of these targets, with its parameters."""
+    named: dict[str, Value] = {}
+    for place, (repository, target) in enumerate(targets):
+        named |= {f"repository{place}": transaction.repository(repository), f"target{place}": target}
+    each = (f" and not (repository = :repository{place} and target = :target{place})" for place in range(len(targets)))
+    return "".join(each), named
 
 
 def _free(transaction: Transaction, owner: str) -> int:

@@ -8,6 +8,7 @@ import hashlib
 import logging
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -85,6 +86,12 @@ class Telemetry:
     def warn(self, message: str, **facts: object) -> None:
         """Somebody should look at it."""
         self.log(logging.WARNING, message, **facts)
+
+    def broke(self, message: str, error: Exception) -> None:
+        """Something of ours or of a plug-in is wrong. Its words may hold anything, a secret too: only kind and place are told."""
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+        self.log(logging.ERROR, message, error=type(error).__name__, place=place)
 
     def count(self, name: str, **labels: str) -> None:
         """One more of something."""
