@@ -124,8 +124,7 @@ class RepositorySettings(TokenSetting):
         token = self.token()
         if not (token or self.username or self.ssh_key or self.known_hosts):
             return remote(self.url)
-        password = token.reveal() if token else ""
-        return remote(self.url, Credentials(self.username, password, self.ssh_key, self.known_hosts))
+        return remote(self.url, Credentials(self.username, token.reveal() if token else "", self.ssh_key, self.known_hosts))
 
 
 class Limits(Setting):
@@ -168,7 +167,7 @@ class Log(Setting):
 def default_state(environment: Mapping[str, str]) -> Path:
     """``$XDG_STATE_HOME/trueup``, or ``~/.local/state/trueup``."""
     home = environment.get("XDG_STATE_HOME", "")
-    # The XDG specification says that a relative path is to be ignored.
+    # The XDG specification has a relative path ignored.
     return (Path(home) if home.startswith("/") else Path.home() / ".local" / "state") / "trueup"
 
 
@@ -208,16 +207,15 @@ class Settings(Setting):
 
     def secret(self, name: str) -> Secret:
         """The secret of this name. Raises SettingsError when it is not set, or not there."""
-        source = self.secrets.get(name)
-        if source is None:
+        if name not in self.secrets:
             hint = f'add [secrets] {name} = {{ env = "NAME" }} or {{ file = "PATH" }} to the settings'
             raise SettingsError(f"no secret named `{name}` is set", hint=hint)
-        return source.read()
+        return self.secrets[name].read()
 
     def of_repository(self, repository: Repository) -> RepositorySettings:
         """What is set for a repository; the defaults when nothing is."""
-        found = [each for each in self.repositories if each.repository == repository]
-        return found[0] if found else RepositorySettings(url=repository.url, branch=repository.branch, path=repository.path)
+        bare = RepositorySettings(url=repository.url, branch=repository.branch, path=repository.path)
+        return next((each for each in self.repositories if each.repository == repository), bare)
 
     def with_repository(self, chosen: RepositorySettings) -> "Settings":
         """The same settings in which this repository is set as given."""
@@ -241,7 +239,7 @@ def load(file: Path | None, environment: Mapping[str, str], said: Mapping[str, A
     try:
         return Settings.model_validate(merged, context={"folder": folder})
     except ValidationError as error:
-        places = _Places(text, str(file) if file else "", from_environment)
+        places = _Places(text, str(file or ""), from_environment)
         raise _fault([places.told(each) for each in error.errors(include_url=False, include_input=False)]) from None
 
 
@@ -295,8 +293,8 @@ def _text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except OSError as error:
-        hint = "name another file with --config or TRUEUP_CONFIG"
-        raise SettingsError(f"the settings cannot be read: {error.strerror}", where=str(file), hint=hint) from error
+        told = f"the settings cannot be read: {error.strerror}"
+        raise SettingsError(told, where=str(file), hint="name another file with --config or TRUEUP_CONFIG") from error
     except UnicodeDecodeError as error:
         raise SettingsError("the settings are not UTF-8", where=str(file), hint="save the file as UTF-8") from error
 
@@ -308,8 +306,8 @@ def _parsed(text: str, file: Path | None) -> dict[str, Any]:
         message = str(error)
         place = _TOML_PLACE.search(message)
         where = f"{file}:{place[1]}" if place else str(file)
-        hint = "strings stand in quotes, tables begin with [name]"
-        raise SettingsError(f"this is no TOML: {_TOML_PLACE.sub('', message)}", where=where, hint=hint) from error
+        told = f"this is no TOML: {_TOML_PLACE.sub('', message)}"
+        raise SettingsError(told, where=where, hint="strings stand in quotes, tables begin with [name]") from error
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -330,7 +328,7 @@ class _Places:
 
     def told(self, error: ErrorDetails) -> tuple[str, str, str]:
         """Message, place and hint; never the value, which may be a secret."""
-        path = tuple(error["loc"])
+        path = error["loc"]
         if error["type"] == "extra_forbidden":
             return f"unknown key `{path[-1]}`", self._place(path), _suggestion(path)
         message = error["msg"].removeprefix("Value error, ")
@@ -344,8 +342,7 @@ class _Places:
                 value = value.get(step) if isinstance(value, dict) else value
             if value is not None:
                 return f"environment {variable}"
-        line = _line_of(self._text, path)
-        return f"{self._file}:{line}" if line else self._file
+        return f"{self._file}:{line}" if (line := _line_of(self._text, path)) else self._file
 
 
 def _line_of(text: str, path: tuple[int | str, ...]) -> int:
@@ -353,8 +350,7 @@ def _line_of(text: str, path: tuple[int | str, ...]) -> int:
     names = [str(step) for step in path if isinstance(step, str)]
     wanted = next((step for step in path if isinstance(step, int)), 0)
     table: list[str] = []
-    seen = -1
-    nearest = 0
+    seen, nearest = -1, 0
     for number, line in enumerate(text.splitlines(), 1):
         if header := _HEADER.match(line):
             table = [part.strip().strip("\"'") for part in header[1].split(".")]
@@ -373,18 +369,16 @@ def _suggestion(path: tuple[int | str, ...]) -> str:
     for step in path[:-1]:
         field = model.model_fields.get(str(step))
         model = (_table(field.annotation) if field else None) or model
-    names = list(model.model_fields)
-    close = difflib.get_close_matches(str(path[-1]), names, 1)
-    return f"did you mean `{close[0]}`?" if close else f"known are {', '.join(names)}"
+    close = difflib.get_close_matches(str(path[-1]), model.model_fields, 1)
+    return f"did you mean `{close[0]}`?" if close else f"known are {', '.join(model.model_fields)}"
 
 
 def _fault(faults: list[tuple[str, str, str]]) -> SettingsError:
     if len(faults) == 1:
-        message, where, hint = faults[0]
-        return SettingsError(message, where=where, hint=hint)
+        return SettingsError(faults[0][0], where=faults[0][1], hint=faults[0][2])
     # In the order of the file, as an editor walks through it.
     faults.sort(key=lambda fault: [int(part) if part.isdecimal() else 0 for part in fault[1].rsplit(":", 1)])
-    lines = [f"  {where}: {message}" + (f" ({hint})" if hint else "") for message, where, hint in faults]
+    lines = (f"  {where}: {message}" + (f" ({hint})" if hint else "") for message, where, hint in faults)
     return SettingsError("\n".join([f"the settings have {len(faults)} faults", *lines]))
 
 
