@@ -49,6 +49,8 @@ class Interests:
 
     def add(self, records: Iterable[Record]) -> "Interests":
         """Everything that these records name."""
+        # The folder of the records comes with the first of them.
+        self._folder(str(self.root), COMES_AND_GOES)
         self._folder(str(self.root / ".trueup"), COMES_AND_GOES)
         for record in records:
             for entry in record.entries:
