@@ -39,7 +39,7 @@ class HostGround(Ground):
             _service(f"{prefix}-worker", ["sleep", "200"]),
         ]
 
-    def secret_bodies(self, secret: Secret, prefix: str) -> list[Body]:
+    def secret_bodies(self, secret: Secret, prefix: str) -> list[Body] | None:
         """A file, and a service that prints what it is given."""
         command = ["sh", "-c", 'echo "it is $PASSWORD"; exec sleep 100']
         return [
@@ -47,11 +47,11 @@ class HostGround(Ground):
             _service(prefix, command, uses=[f"File/{prefix}"], environment={"PASSWORD": secret}),
         ]
 
-    def refused_body(self, prefix: str) -> Body:
+    def refused_body(self, prefix: str) -> Body | None:
         """A command that is not there."""
         return _service(prefix, ["./no-such-program"])
 
-    def ignore(self, key: Key) -> Ignore:
+    def ignore(self, key: Key) -> Ignore | None:
         """The field that ``tamper`` changes."""
         return Ignore(key=str(key), field="spec.content")
 
@@ -144,7 +144,7 @@ class SharedPathsGround(HostGround):
         names = [f"{prefix}-{name}" for name in ("a", "b", "c")]
         return [_file(name, f"{self.folder}/etc/{name}.conf", content=content, mode=mode if name == names[0] else "0644") for name in names]
 
-    def secret_bodies(self, secret: Secret, prefix: str) -> list[Body]:
+    def secret_bodies(self, secret: Secret, prefix: str) -> list[Body] | None:
         """A file."""
         return [_file(prefix, f"{self.folder}/etc/{prefix}.conf", content=secret)]
 
