@@ -181,9 +181,9 @@ class World:
         """Take the application's mark off the target, unless something of it is still there."""
         with self.writing() as connection:
             connection.execute(
-                """delete from owner where repository = ?1 and application = ?2
-                and not exists (select 1 from object where repository = ?1 and application = ?2)""",
-                (owner.repository, owner.application),
+                """delete from owner where repository = :repository and application = :application
+                and not exists (select 1 from object where repository = :repository and application = :application)""",
+                {"repository": owner.repository, "application": owner.application},
             )
 
     def tamper(self, key: Key, body: Body | None, manager: str, touch: Touch | None) -> None:
