@@ -1,0 +1,279 @@
+"""The figures of the walk, as a table: `make bench`. Takes about ten minutes; nothing else should run beside it.
+
+Everything is measured from outside, on the `trueup` program: processes, `/metrics`, `/proc`. Ratios come from one run.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from bench.estate import SHARED_BY, folder, make, manifest, name  # noqa: E402
+
+TRUEUP = Path(sys.executable).parent / "trueup"
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Serve:
+    """A `trueup serve` process and what can be seen of it."""
+
+    def __init__(self, bare: Path, state: Path, poll: str) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.begun = time.monotonic()
+        self.environment = {**os.environ, "TRUEUP_STATE": str(state), "BENCH_TOKEN": "bench", "TRUEUP_TRIGGER_TOKEN_ENV": "BENCH_TOKEN"}
+        arguments = [TRUEUP, "serve", "--repo", str(bare), "--poll", poll, "--listen", f"127.0.0.1:{self.port}"]
+        self.log = open(state.parent / f"{state.name}.log", "wb")  # noqa: SIM115
+        self.process = subprocess.Popen(arguments, env=self.environment, stderr=self.log, stdout=self.log)
+
+    def metrics(self) -> dict[str, float]:
+        """Every sample by its name with labels."""
+        text = urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=30).read().decode()
+        return {found[1]: float(found[2]) for found in re.finditer(r"^([^#\s][^ ]*(?:\{[^}]*\})?) ([0-9.e+-]+)$", text, re.MULTILINE)}
+
+    def total(self, prefix: str) -> float:
+        """The sum of the samples whose name begins so."""
+        return sum(value for key, value in self.metrics().items() if key.startswith(prefix))
+
+    def trigger(self) -> None:
+        """Tell it that somebody pushed."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/api/v1/repositories/trigger", b"{}", method="POST")
+        request.add_header("Authorization", "Bearer bench")
+        request.add_header("Content-Type", "application/json")
+        urllib.request.urlopen(request, timeout=30).read()
+
+    def wait(self, true: Callable[[], bool], seconds: float, pause: float = 0.02) -> float:
+        """Seconds until it is true."""
+        begun = time.monotonic()
+        while time.monotonic() - begun < seconds:
+            if self.process.poll() is not None:
+                raise SystemExit(f"serve ended with {self.process.returncode}; see {self.log.name}")
+            try:
+                if true():
+                    return time.monotonic() - begun
+            except OSError:
+                pass
+            time.sleep(pause)
+        raise SystemExit(f"not true after {seconds} s; see {self.log.name}")
+
+    def synced(self) -> float:
+        """How many applications are synced and healthy."""
+        return self.metrics().get('trueup_applications{health="healthy",sync="synced"}', 0.0)
+
+    def memory(self, field: str) -> float:
+        """`VmRSS` or `VmHWM`, in MiB."""
+        found = re.search(rf"{field}:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text())
+        return int(found[1]) / 1024 if found else 0.0
+
+    def processor(self) -> float:
+        """Seconds of processor time so far, those of the git programs that ended included."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return sum(int(each) for each in fields[11:15]) / TICKS
+
+    def stop(self) -> None:
+        """End it and wait."""
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(60)
+        self.log.close()
+
+
+@contextmanager
+def serving(bare: Path, state: Path, poll: str = "30s") -> Iterator[Serve]:
+    """A serve for a while."""
+    serve = Serve(bare, state, poll)
+    try:
+        yield serve
+    finally:
+        if serve.process.poll() is None:
+            serve.stop()
+
+
+class Clone:
+    """A clone from which commits are pushed."""
+
+    def __init__(self, bare: Path, where: Path) -> None:
+        self.where = where
+        self.git("clone", "-q", str(bare), str(where), inside=False)
+        self.git("config", "user.name", "Bench")
+        self.git("config", "user.email", "bench@example.org")
+
+    def git(self, *arguments: str, inside: bool = True) -> None:
+        """Run git in it."""
+        subprocess.run(["git", *(["-C", str(self.where)] if inside else []), *arguments], check=True, capture_output=True)
+
+    def push(self, path: str, text: str) -> None:
+        """One file, one commit, one push."""
+        (self.where / path).write_text(text)
+        self.git("commit", "-qam", f"touch {path}")
+        self.git("push", "-q")
+
+
+def push_to_applied(serve: Serve, clone: Clone, path: str, texts: list[str], expected: int) -> tuple[float, list[tuple[float, float, float]]]:
+    """The median of seconds from the end of a push to all applied, and (renders, plans, runs) of each."""
+    times, counts = [], []
+    for text in texts:
+        before = (serve.total("trueup_renders_total"), serve.total('trueup_stage_seconds_count{stage="plan"}'), serve.total("trueup_runs_total"))
+        clone.push(path, text)
+        begun = time.monotonic()
+        serve.trigger()
+        serve.wait(lambda before=before: serve.total("trueup_runs_total") - before[2] >= expected, 60)
+        times.append(time.monotonic() - begun)
+        time.sleep(0.5)
+        after = (serve.total("trueup_renders_total"), serve.total('trueup_stage_seconds_count{stage="plan"}'), serve.total("trueup_runs_total"))
+        counts.append((after[0] - before[0], after[1] - before[1], after[2] - before[2]))
+    return statistics.median(times), counts
+
+
+def whole_process(arguments: list[str], state: Path, expected: int, times: int = 7) -> float:
+    """The median of a command's seconds as a whole process."""
+    taken = []
+    for _ in range(times):
+        begun = time.monotonic()
+        done = subprocess.run([str(TRUEUP), *arguments], env={**os.environ, "TRUEUP_STATE": str(state)}, capture_output=True, check=False)
+        taken.append(time.monotonic() - begun)
+        if done.returncode != expected:
+            raise SystemExit(f"{arguments} ended with {done.returncode}: {done.stderr.decode()}")
+    return statistics.median(taken)
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--applications", type=int, default=5000)
+    parser.add_argument("--commits", type=int, default=200)
+    parser.add_argument("--pushes", type=int, default=100)
+    parser.add_argument("--idle", type=float, default=65.0, help="seconds to watch an idle serve")
+    parser.add_argument("--only", default="", help="a comma-separated choice of: cold, one, shared, plan, pushes")
+    chosen = parser.parse_args()
+    place = Path(tempfile.mkdtemp(prefix="trueup-bench-"))
+    try:
+        rows = measure(chosen, place, set(chosen.only.split(",")) - {""} or {"cold", "one", "shared", "plan", "pushes"})
+    finally:
+        shutil.rmtree(place, ignore_errors=True) if not os.environ.get('KEEP') else None
+    print("\n| what | must | measured |\n|---|---|---|")
+    for row in rows:
+        print("| " + " | ".join(row) + " |")
+
+
+def measure(chosen: argparse.Namespace, place: Path, what: set[str]) -> list[tuple[str, str, str]]:
+    """The rows of the table."""
+    rows: list[tuple[str, str, str]] = []
+    large, count = place / "large.git", chosen.applications
+    tell(f"making a repository of {count} applications and {chosen.commits} commits")
+    make(large, count, chosen.commits)
+    clone = Clone(large, place / "large")
+    tell("cold start")
+    with serving(large, place / "state") as serve:
+        cold = serve.wait(lambda: serve.synced() >= count, 600, 0.2)
+        cold = time.monotonic() - serve.begun
+        rows.append((f"cold start, {count} applications of 4 manifests", "60 s", f"{cold:.1f} s"))
+        tell(f"  {cold:.1f} s")
+        if "cold" in what:
+            rows.append(("its resident memory (highest; afterwards)", "400 MiB", f"{serve.memory('VmHWM'):.0f}; {serve.memory('VmRSS'):.0f} MiB"))
+            time.sleep(3)
+            before, begun = serve.processor(), time.monotonic()
+            time.sleep(chosen.idle)
+            share = (serve.processor() - before) / (time.monotonic() - begun)
+            rows.append(("idle, processor time with a 30 s poll", "1 % of a core", f"{share * 100:.2f} %"))
+            tell(f"  idle {share * 100:.2f} %")
+        touched = count - 1
+        if "one" in what:
+            tell("a commit that touches one application")
+            texts = [manifest(touched, 1, f"push {number}") for number in range(7)]
+            seconds, counts = push_to_applied(serve, clone, f"{folder(touched)}/1.yaml", texts, 1)
+            rows.append(("a commit that touches 1: renders, plans, runs", "1, 1, 1", told(counts)))
+            rows.append((f"push to applied, {count} applications", "-", f"{seconds * 1000:.0f} ms"))
+            one = seconds
+            seconds = ten(place, chosen.commits)
+            rows.append(("the same, 10 applications", "-", f"{seconds * 1000:.0f} ms"))
+            rows.append(("ratio", "at most 3", f"{one / seconds:.2f}"))
+        if "shared" in what:
+            tell(f"a commit that touches a file shared by {SHARED_BY}")
+            texts = [manifest(99999, 1, f"push {number}") for number in range(3)]
+            seconds, counts = push_to_applied(serve, clone, "shared/1.yaml", texts, SHARED_BY)
+            rows.append((f"a commit that touches a file shared by {SHARED_BY}: renders, plans, runs", f"{SHARED_BY} each", told(counts)))
+            rows.append(("push to all of them applied", "-", f"{seconds * 1000:.0f} ms"))
+        if "pushes" in what:
+            tell(f"{chosen.pushes} commits, one a second")
+            rows.extend(many_pushes(serve, clone, count, chosen.pushes))
+    if "plan" in what:
+        tell("commands")
+        app = name(touched)
+        state = place / "state"
+        seconds = whole_process(["plan", "--repo", str(large), "--app", app], state, 0)
+        rows.append(("`trueup plan --app ..` as a whole process, state warm", "1 s", f"{seconds * 1000:.0f} ms"))
+        rows.append(("`trueup --help`", "300 ms", f"{whole_process(['--help'], state, 0) * 1000:.0f} ms"))
+    return rows
+
+
+def ten(place: Path, commits: int) -> float:
+    """Push to applied in a repository of ten applications, each with its own files."""
+    import bench.estate as estate
+
+    bare, saved = place / "ten.git", estate.SHARED_BY
+    estate.SHARED_BY = 0
+    try:
+        make(bare, 10, commits)
+    finally:
+        estate.SHARED_BY = saved
+    clone = Clone(bare, place / "ten")
+    with serving(bare, place / "state-ten") as serve:
+        serve.wait(lambda: serve.synced() >= 10, 60)
+        seconds, _ = push_to_applied(serve, clone, f"{folder(9)}/1.yaml", [manifest(9, 1, f"push {number}") for number in range(7)], 1)
+    return seconds
+
+
+def many_pushes(serve: Serve, clone: Clone, applications: int, pushes: int) -> list[tuple[str, str, str]]:
+    """One commit a second, each touching another application."""
+    before = serve.total("trueup_runs_total")
+    for number in range(pushes):
+        begun = time.monotonic()
+        touched = applications - 2 - number
+        clone.push(f"{folder(touched)}/2.yaml", manifest(touched, 2, "one of many"))
+        serve.trigger()
+        time.sleep(max(0.0, 1 - (time.monotonic() - begun)))
+    serve.wait(lambda: serve.total("trueup_runs_total") - before >= pushes, 60)
+    time.sleep(2)
+    runs = serve.total("trueup_runs_total") - before
+    listed = subprocess.run(
+        [str(TRUEUP), "status", "--repo", str(clone.where.parent / "large.git"), "-o", "json"],
+        env=serve.environment,
+        capture_output=True,
+        check=True,
+    )
+    items = json.loads(listed.stdout)["items"]
+    done = sum(item["revision"] == item["desiredRevision"] and item["sync"] == "synced" for item in items)
+    return [
+        (f"{pushes} commits, one a second: runs", f"{pushes}", f"{runs:.0f}"),
+        ("applications as Git says afterwards", f"{applications}", f"{done}"),
+    ]
+
+
+def told(counts: list[tuple[float, float, float]]) -> str:
+    """The counts, once when they are all the same."""
+    texts = [", ".join(f"{each:.0f}" for each in one) for one in counts]
+    return texts[0] if len(set(texts)) == 1 else " / ".join(texts)
+
+
+def tell(text: str) -> None:
+    """Progress."""
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
