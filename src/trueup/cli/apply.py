@@ -76,7 +76,8 @@ class _Applying:
         if approved:
             await self._follow(Selection(tuple(approved), everything=True), order)
         runs = sorted(self._runs.values(), key=lambda run: run.id, reverse=True)
-        _show(self._session, runs)
+        if runs or self._session.output == "json" or not self._problem:
+            _show(self._session, runs)
         return self._tell(_last(runs))
 
     def _tell(self, runs: Sequence[Run]) -> int:

@@ -52,7 +52,7 @@ def _difference(before: list[str], after: list[str]) -> list[Text]:
         return [text(f"  a text of {count(len(before), 'line')} -> a text of {count(len(after), 'line')}")]
     if before == after:
         return [text("  the last line's end differs")]
-    lines = list(difflib.unified_diff(before, after, n=2, lineterm=""))[2:]
+    lines = list(difflib.unified_diff(before, after, n=2, lineterm=""))[2 if before and after else 3 :]
     shown = [_difference_line(line) for line in lines[:MOST_LINES]]
     rest = len(lines) - len(shown)
     return [*shown, text((f"  and {count(rest, 'more line', 'more lines')}", QUIET))] if rest > 0 else shown

@@ -120,11 +120,12 @@ class Progress:
 
     def move(self, run: Run) -> None:
         """A run begins, moves on or ends."""
-        _write(self._console, progress_lines(self._runs.get(run.id), run))
+        news = progress_lines(self._runs.get(run.id), run)
         self._runs[run.id] = run
         if self._live:
             going = [each for each in self._runs.values() if each.state is RunState.RUNNING]
             self._live.update(Group(*(present_line(each) for each in going[:MOST_PRESENT])))
+        _write(self._console, news)
 
 
 class Counting:

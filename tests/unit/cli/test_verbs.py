@@ -74,6 +74,12 @@ def test_apply_exits_as_its_runs_ended(runs: list[Run | TrueupError], code: int,
     assert ("error: " in captured.err) == bool(code)
 
 
+def test_apply_that_could_not_begin_never_says_that_there_was_nothing_to_do(capsys: Captured) -> None:
+    assert trueup(Answering(apply=[Unreachable("no answer")]), "apply") == 1
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "error: no answer\n")
+
+
 def test_apply_passes_its_order_on() -> None:
     engine = Answering()
     trueup(engine, "apply", "--yes", "--no-wait", "--revision", "3f2a", "--all")

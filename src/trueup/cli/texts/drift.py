@@ -12,7 +12,7 @@ from trueup.model.run import Status
 
 
 def drift_lines(drifts: Sequence[tuple[Status, Drifted]]) -> list[Text]:
-    """Each drifted object with its changed fields: as it was applied -> as it is."""
+    """Each drifted object with its fields, as a plan would show them: what is there -> what was applied."""
     if not drifts:
         return [text("no drift: every target is as it was last applied")]
     lines: list[Text] = []
@@ -22,7 +22,8 @@ def drift_lines(drifts: Sequence[tuple[Status, Drifted]]) -> list[Text]:
             lines += indented(_drifted(drifted), 2)
         lines.append(text())
     applications = {(status.application, status.target) for status, _ in drifts}
-    return [*lines, text(f"{count(len(drifts), 'object')} drifted in {count(len(applications), 'application')}")]
+    total = f"{count(len(drifts), 'object')} drifted in {count(len(applications), 'application')}"
+    return [*lines, text(total, (" (what is there -> what was applied)", QUIET))]
 
 
 def _drifted(drifted: Drifted) -> list[Text]:
