@@ -146,6 +146,18 @@ class Estate:
                 process.kill()
                 process.wait()
 
+    @contextlib.contextmanager
+    def running(self, verb: str, *arguments: str) -> "Iterator[subprocess.Popen[str]]":
+        """Any command as a process that goes on beside the test; killed at the end."""
+        process = subprocess.Popen(
+            self._command(verb, *arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
+
     def trueup(self, *arguments: str, cwd: Path | None = None, environment: dict[str, str] | None = None) -> Said:
         """Run a command of the program as a process of its own."""
         completed = subprocess.run(

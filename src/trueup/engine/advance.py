@@ -1,14 +1,14 @@
 """A new head -> the step of the catalog: what is declared now, what its renders give, and which applications a commit touched."""
 
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
 from trueup.engine.discover import IGNORE_FILE, Found, cross_check, discover, duplicates, ignored, is_declaration
-from trueup.engine.render import Rendering, Renders, Unrendered
+from trueup.engine.render import Rendering, Renders, Unrendered, value_of
 from trueup.model.application import Application, Target
 from trueup.model.contracts import Kinds, Tree
 from trueup.model.errors import Fault, Held
@@ -59,6 +59,7 @@ class Stepping:
         self.faults: tuple[Fault, ...] = ()
         self.declared: dict[str, Application] = {}
         self.targets: dict[str, Target] = {}
+        self.unclear: dict[str, list[Fault]] = {}
         self.file_faults: dict[str, list[Fault]] = {}
         self.cross_faults: dict[str, list[Fault]] = {}
         self.absent: set[str] = set()
@@ -120,9 +121,9 @@ class Stepping:
         """Put what was read together with what the catalog knows of the other files, and check across files."""
         files = self.files
         self.declared = {application.name: application for application in reversed(found.applications)}
-        doubled = duplicates([*self._unread(found), *found.applications])
         broken = {fault.file for fault in found.faults}
         self.targets = {target.name: target for target in self.around.catalog.targets(self.repository)}
+        doubled = self._doubled(found)
         self._merge_targets(found, broken)
         for name, outline in self.outlines.items():
             if name in self.declared or (outline.file not in files and not outline.absent):
@@ -131,15 +132,37 @@ class Stepping:
                 self.file_faults[name] = [fault for fault in found.faults if fault.file == outline.file]
             else:
                 self.absent.add(name)
-        self.cross_faults = cross_check(self._merged_outlines(), self._existing_targets(), self._lines(found)) if files else {}
+        for outline in self._merged_outlines() if self.unclear else ():
+            self.file_faults.setdefault(outline.name, []).extend(self.unclear.get(outline.target, ()))
+        self.cross_faults = self._cross_checked(found) if files else {}
         kept = [] if files else list(self.before.faults)
         every = [*found.faults, *doubled, *(fault for faults in self.cross_faults.values() for fault in faults), *kept]
         self.faults = tuple(dict.fromkeys(sorted(every)))
 
+    def _doubled(self, found: Found) -> list[Fault]:
+        """Faults of names that are declared more than once; what is called so, and what is on a target that is, stays as it is."""
+        read = {target.name for target in found.targets}
+        unread = [target for name, target in self.targets.items() if name in read and target.file and target.file not in self.files]
+        applications = duplicates([*self._unread(found), *found.applications])
+        self.unclear = duplicates([*unread, *found.targets])
+        self.file_faults.update(applications)
+        return [fault for faults in (*applications.values(), *self.unclear.values()) for fault in faults]
+
     def _unread(self, found: Found) -> list[Application]:
         """Applications of files that were not read now and whose name was found again."""
-        names = [app.name for app in found.applications if app.name in self.outlines and self.outlines[app.name].file not in self.files]
+        known = {name: outline for name, outline in self.outlines.items() if not outline.absent and outline.file not in self.files}
+        names = [application.name for application in found.applications if application.name in known]
         return [declared.application for declared in self.around.catalog.applications(self.repository, names)] if names else []
+
+    def _cross_checked(self, found: Found) -> dict[str, list[Fault]]:
+        lines = {application.name: (application.file, application.line) for application in found.applications}
+        faults = cross_check(self._merged_outlines(), self._existing_targets(), lines)
+        unread = [name for name in faults if name not in lines]
+        if not unread:
+            return faults
+        for known in self.around.catalog.applications(self.repository, unread):
+            lines[known.application.name] = (known.application.file, known.application.line)
+        return cross_check(self._merged_outlines(), self._existing_targets(), lines)
 
     def _merge_targets(self, found: Found, broken: set[str]) -> None:
         read = {target.name: target for target in found.targets}
@@ -155,8 +178,9 @@ class Stepping:
                 del self.targets[name]
                 self.step.removed_targets.append(name)
         for name, target in read.items():
-            if self.targets.get(name) != target:
-                self.step.targets.append(target)
+            if self.targets.get(name) == target or (name in self.targets and name in self.unclear):
+                continue
+            self.step.targets.append(target)
             self.targets[name] = target
 
     def _is_gone(self, target: Target, read: Mapping[str, Target], broken: set[str]) -> bool:
@@ -171,9 +195,6 @@ class Stepping:
                 yield outline
         for application in self.declared.values():
             yield Outline(application.name, application.file, application.target, application.spec.depends_on)
-
-    def _lines(self, found: Found) -> dict[str, tuple[str, int]]:
-        return {application.name: (application.file, application.line) for application in found.applications}
 
     def _guard_removals(self) -> None:
         """Nothing is concluded from absence while anything is broken; and a commit that takes away many is held whole."""
@@ -196,15 +217,29 @@ class Stepping:
         names = {application.name for application in found.applications}
         names.update(name for name, outline in self.outlines.items() if outline.faulty)
         names.update(self.cross_faults, self.file_faults)
-        if changed is None and self.before.commit:
-            changed = {change.path for change in self.around.mirror.changes(self.before.commit, self.commit)}
-        if changed and self.outlines:
-            names.update(name for name, _ in self.around.catalog.touched(self.repository, _with_ancestors(changed)))
+        names.update(self._touched(changed))
         names -= set(self.step.removed)
         known = {
             each.application.name: each for each in self.around.catalog.applications(self.repository, sorted(names & set(self.outlines)))
         }
         return {name: known.get(name) for name in sorted(names)}
+
+    def _touched(self, changed: set[str] | None) -> Iterator[str]:
+        """The applications that have an input which changed, be it only for a while between two heads."""
+        mirror, before = self.around.mirror, self.before.commit
+        if changed is None and not mirror.has(before):
+            yield from self.outlines
+            return
+        paths = changed if changed is not None else {change.path for change in mirror.changes(before, self.commit)}
+        inputs: dict[str, list[Input]] = {}
+        for name, given in self.around.catalog.touched(self.repository, _with_ancestors(paths)) if self.outlines else ():
+            inputs.setdefault(name, []).append(given)
+        if self.line is not None:
+            yield from (name for name, _ in first_touches(inputs, self.line, mirror))
+            return
+        for name, several in inputs.items():
+            if any(each.path in paths or value_of(each, self.tree) != each.object_id for each in several):
+                yield name
 
     def _render(self, candidates: Mapping[str, Declared | None]) -> None:
         self.known = dict(candidates)
@@ -222,11 +257,13 @@ class Stepping:
             except Unrendered as error:
                 self._stay(application, known, error.faults, error.inputs)
             else:
-                self._take(application, rendering)
+                self._take(application, known, rendering)
 
-    def _take(self, application: Application, rendering: Rendering) -> None:
+    def _take(self, application: Application, known: Declared | None, rendering: Rendering) -> None:
         keys = tuple(manifest.key for manifest in rendering.manifests)
-        self.fresh[application.name] = Declared(application=application, revision=self.commit, digest=rendering.digest, keys=keys)
+        revision, exact = (known.revision, known.exact) if known else (self.commit, True)
+        declared = Declared(application=application, revision=revision, exact=exact, digest=rendering.digest, keys=keys)
+        self.fresh[application.name] = declared
         self.inputs[application.name] = rendering.inputs
 
     def _stay(self, application: Application, known: Declared | None, faults: tuple[Fault, ...], inputs: tuple[Input, ...] | None) -> None:
@@ -239,27 +276,38 @@ class Stepping:
     # ------------------------------------------------------------------ whose commit it is
 
     def _date(self) -> None:
-        """Find each application's own revision: the newest commit of the line that touches one of its inputs."""
+        """Find each application's own revision: the newest commit of the line that touches one of its inputs.
+
+        What is wrong keeps the revision at which it last was right; so what is right again may have been touched before this step.
+        """
         if not self.around.dated:
             return
-        if self.line is not None:
-            dated = {name: (step.commit.id, True) for name, step in first_touches(self.inputs, self.line, self.around.mirror)}
-            for name, declared in self.fresh.items():
-                earlier = self.known.get(name)
-                revision, exact = dated.get(name) or (
-                    (earlier.revision, earlier.exact) if earlier and earlier.revision else (self.commit, True)
-                )
-                self.fresh[name] = msgspec.structs.replace(declared, revision=revision, exact=exact)
-            return
-        everything = dict(self.inputs)
-        for name in self.outlines:
-            if name not in everything and name not in self.step.removed:
-                everything[name] = self.around.catalog.inputs(self.repository, name)
-        for name, (revision, exact) in dates(everything, self.commit, self.around.mirror, EXACT_COMMITS).items():
-            if name in self.fresh:
-                self.fresh[name] = msgspec.structs.replace(self.fresh[name], revision=revision, exact=exact)
-            else:
-                self.step.revisions[name] = (revision, exact)
+        ours = {name: inputs for name, inputs in self.inputs.items() if self._is_right(name)}
+        if self.line is None:
+            self._date_others()
+            found = dates(ours, self.commit, self.around.mirror, EXACT_COMMITS)
+        else:
+            found = {name: (step.commit.id, True) for name, step in first_touches(ours, self.line, self.around.mirror)}
+            anew = {name: inputs for name, inputs in ours.items() if name not in found and not self._was_right(name)}
+            found.update(dates(anew, self.commit, self.around.mirror, EXACT_COMMITS) if anew else {})
+        for name, (revision, exact) in found.items():
+            self.fresh[name] = msgspec.structs.replace(self.fresh[name], revision=revision, exact=exact)
+
+    def _date_others(self) -> None:
+        """The last commit is not on the line: any revision may be another now."""
+        names = sorted(set(self.outlines) - set(self.fresh) - set(self.step.removed))
+        known = {each.application.name: each for each in self.around.catalog.applications(self.repository, names)} if names else {}
+        inputs = {name: self.around.catalog.inputs(self.repository, name) for name in names}
+        for name, dated in dates(inputs, self.commit, self.around.mirror, EXACT_COMMITS).items() if names else ():
+            if dated != (known[name].revision, known[name].exact):
+                self.step.revisions[name] = dated
+
+    def _is_right(self, name: str) -> bool:
+        return not (self.fresh[name].faults or self.fresh[name].absent)
+
+    def _was_right(self, name: str) -> bool:
+        known = self.known.get(name)
+        return known is not None and not (known.faults or known.absent)
 
     def _finished(self) -> Advance:
         step = self.step
@@ -274,7 +322,7 @@ class Stepping:
             if name in self.outlines:
                 step.wake.append(Address(self.repository, name, self.outlines[name].target))
         step.files = self.files
-        inexact = self.before.inexact and self.line is not None
+        dated = [*(declared.exact for declared in self.fresh.values()), *(exact for _, exact in step.revisions.values())]
         step.followed = msgspec.structs.replace(
             self.before,
             commit=self.commit,
@@ -282,7 +330,7 @@ class Stepping:
             faults=self.faults,
             hold=None,
             error="",
-            inexact=inexact or not all(declared.exact for declared in self.fresh.values()),
+            inexact=(self.before.inexact and self.line is not None) or not all(dated),
         )
         return step
 
@@ -303,7 +351,7 @@ def _history(commit: str, mirror: Mirror, most: int) -> Iterator[Step]:
         yield Step(each, tuple(mirror.changes(each.parent, each.id)))
 
 
-def first_touches(inputs: Mapping[str, tuple[Input, ...]], line: Iterable[Step], mirror: Mirror) -> Iterator[tuple[str, Step]]:
+def first_touches(inputs: Mapping[str, Sequence[Input]], line: Iterable[Step], mirror: Mirror) -> Iterator[tuple[str, Step]]:
     """For each application the newest step of the line that touches one of its inputs; nothing for those that none touches."""
     waiting = set(inputs)
     by_path: dict[str, list[tuple[str, str]]] = {}
@@ -323,12 +371,12 @@ def _touched_by(step: Step, by_path: Mapping[str, list[tuple[str, str]]], mirror
     """Who has an input that this commit changed. A content that changes is in no listing; a name that comes or goes is."""
     touched: set[str] = set()
     for change in step.changes:
-        touched.update(name for kind, name in by_path.get(change.path, ()) if kind in ("file", "absent", "whole"))
+        touched.update(name for kind, name in by_path.get(change.path, ()) if kind != "folder")
         for folder in _ancestors(change.path):
             for kind, name in by_path.get(folder, ()):
                 if name in touched:
                     continue
-                if kind == "whole" or (change.kind != "modified" and kind != "file" and _listing_moved(step, folder, mirror)):
+                if kind == "whole" or (change.kind != "modified" and kind in ("folder", "absent") and _listing_moved(step, folder, mirror)):
                     touched.add(name)
     return touched
 

@@ -195,16 +195,19 @@ def cross_check(applications: Iterable[Outline], targets: set[str], lines: dict[
     return faults
 
 
-def duplicates(applications: Iterable[Application]) -> list[Fault]:
-    """A fault for each application whose name another one already has."""
-    first: dict[str, Application] = {}
-    faults = []
-    for application in applications:
-        earlier = first.setdefault(application.name, application)
-        if earlier is not application:
-            message = f"application `{application.name}` is declared twice; the first is at {earlier.file}:{earlier.line}"
-            faults.append(Fault(application.file, application.line, 0, message, "a name is unique in its repository: give it another one"))
-    return faults
+def duplicates(declared: Iterable[Application] | Iterable[Target]) -> dict[str, list[Fault]]:
+    """A fault for each declaration whose name another one has too, by name: nobody can say which of them is meant."""
+    named: dict[str, list[Application | Target]] = {}
+    for each in declared:
+        named.setdefault(each.name, []).append(each)
+    return {name: [_doubled(each, several) for each in several] for name, several in named.items() if len(several) > 1}
+
+
+def _doubled(declared: Application | Target, several: list[Application | Target]) -> Fault:
+    kind = "application" if isinstance(declared, Application) else "target"
+    others = ", ".join(f"{each.file}:{each.line}" for each in several if each is not declared)
+    message = f"{kind} `{declared.name}` is declared {'twice' if len(several) == 2 else f'{len(several)} times'}; also at {others}"
+    return Fault(declared.file, declared.line, 0, message, "a name is unique in its repository: keep one of them, or give it another name")
 
 
 def _suggestion(name: str, known: Iterable[str], otherwise: str) -> str:

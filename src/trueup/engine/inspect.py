@@ -124,7 +124,8 @@ class Inspections:
         outlines = [Outline(each.name, each.file, each.target, each.spec.depends_on) for each in found.applications]
         lines = {each.name: (each.file, each.line) for each in found.applications}
         crossed = cross_check(outlines, set(targets), lines)
-        faults = [*found.faults, *duplicates(found.applications), *(fault for each in crossed.values() for fault in each)]
+        doubled = [duplicates(found.applications), duplicates(found.targets), crossed]
+        faults = [*found.faults, *(fault for faults in doubled for each in faults.values() for fault in each)]
         for application in found.applications:
             if application.name in crossed:
                 continue

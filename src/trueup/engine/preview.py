@@ -10,6 +10,7 @@ from trueup.engine.discover import discover, duplicates, ignored, is_declaration
 from trueup.engine.equipment import Equipment
 from trueup.engine.guard import Facts, guard
 from trueup.engine.plan import plan
+from trueup.engine.render import value_of
 from trueup.engine.want import Wants
 from trueup.model.application import Application
 from trueup.model.contracts import Desired, Tree
@@ -133,7 +134,8 @@ class Previews:
         files = [path for path in tree.walk(repository.path) if is_declaration(path)]
         hidden = ignored(tree, repository.path, files)
         found = discover(repository.identity, tree, [file for file in files if file not in hidden], self.equipment.kinds)
-        faults = [*found.faults, *duplicates(found.applications)]
+        doubled = {**duplicates(found.applications), **duplicates(found.targets)}
+        faults = [*found.faults, *(fault for each in doubled.values() for fault in each)]
         if faults:
             raise DeclarationError(faults)
         return found.applications
@@ -142,11 +144,7 @@ class Previews:
         inputs = self.memory.inputs(application.repository, application.name)
         if not inputs:
             return True
-        for each in inputs:
-            now = tree.listing_id(each.path) if each.kind == "folder" else tree.object_id(each.path)
-            if (now or "") != each.object_id:
-                return True
-        return False
+        return any(value_of(each, tree) != each.object_id for each in inputs)
 
     async def _of_tree(self, application: Application, tree: Tree, commit: str) -> Plan:
         """One application of a tree: where it is applied, and under which policy, is as the followed branch says."""

@@ -2,7 +2,7 @@
 
 import posixpath
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -22,11 +22,15 @@ KEPT_IN_MEMORY: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class Rendering:
-    """What a render gave: the manifests with their sources, every input, and the digest of both the inputs and the declaration."""
+    """What a render gave: the manifests with their sources, every input, and the digest of both the inputs and the declaration.
+
+    ``literal``: the renderer says that each manifest is a document of its origin file as it stands there, and comes from no other file.
+    """
 
     manifests: tuple[Manifest, ...]
     inputs: tuple[Input, ...]
     digest: str
+    literal: bool = False
 
 
 class Unrendered(DeclarationError):
@@ -40,10 +44,11 @@ class Unrendered(DeclarationError):
 class Renders:
     """Renders, and remembers what it rendered: a few in memory, all but those that hold a secret in the catalog."""
 
-    def __init__(self, kinds: Kinds, catalog: Catalog) -> None:
+    def __init__(self, kinds: Kinds, catalog: Catalog, counted: Callable[[], None] = lambda: None) -> None:
         self.kinds = kinds
         self.catalog = catalog
         self.count = 0
+        self._counted = counted
         self._recent: OrderedDict[str, tuple[Manifest, ...]] = OrderedDict()
 
     def render(self, application: Application, target: Target | None, tree: Tree) -> Rendering:
@@ -58,18 +63,17 @@ class Renders:
             ) from error
         listed = (*declared, *_listed(inputs))
         self.count += 1
+        self._counted()
         try:
             bare = renderer.render(application, DeclaredTree(tree, inputs))
             manifests = tuple(_completed(manifest, application, runtime, tree) for manifest in bare)
             _check(manifests, runtime, tree)
+            every = tuple(_with_links(dict.fromkeys((*listed, *_taken(manifests, tree))), tree))
         except DeclarationError as error:
             raise Unrendered(error.faults, listed) from error
-        sources = {path: object_id for manifest in manifests for path, object_id in manifest.sources.items()}
-        taken = [Input("file" if tree.kind(path) == "file" else "whole", path, object_id) for path, object_id in sorted(sources.items())]
-        every = tuple(dict.fromkeys((*listed, *taken)))
         digest = _digest(renderer, application, target, every)
         self._remember(digest, manifests)
-        return Rendering(manifests, every, digest)
+        return Rendering(manifests, every, digest, bool(getattr(renderer, "literal", False)))
 
     def recall(self, digest: str, application: Application, target: Target | None, tree: Tree) -> tuple[Manifest, ...]:
         """The manifests of the render with this digest, rendered again only when nothing remembers them."""
@@ -163,6 +167,10 @@ class DeclaredTree:
             )
         return self.tree.read(path, limit)
 
+    def places(self, path: str) -> tuple[str, ...]:
+        """As ``Tree.places``."""
+        return self.tree.places(path)
+
     def walk(self, path: str) -> Iterable[str]:
         """All declared files below a folder."""
         if self._below_whole(path):
@@ -196,6 +204,41 @@ def _listed(inputs: Inputs) -> Iterable[Input]:
     yield from (Input("folder", path, object_id) for path, object_id in inputs.folders.items())
     yield from (Input("absent", path) for path in sorted(inputs.absent))
     yield from (Input("whole", path, object_id) for path, object_id in inputs.whole.items())
+
+
+def _taken(manifests: Iterable[Manifest], tree: Tree) -> Iterator[Input]:
+    sources = {path: object_id for manifest in manifests for path, object_id in manifest.sources.items()}
+    for path, object_id in sorted(sources.items()):
+        yield Input("file" if tree.kind(path) == "file" else "whole", path, object_id)
+
+
+def _with_links(inputs: Iterable[Input], tree: Tree) -> Iterator[Input]:
+    """What a link leads to changes at another path: the links on the way to an input are inputs too, and so is the place they lead to."""
+    waiting = list(inputs)[::-1]
+    known = set(waiting)
+    while waiting:
+        each = waiting.pop()
+        yield each
+        *links, place = tree.places(each.path)
+        found = [Input("link", link, tree.places(link)[-1]) for link in links]
+        if links:
+            found.append(Input(each.kind, place, each.object_id))
+        elif each.kind == "whole":
+            found = [_input_at(path, tree) for path in tree.walk(each.path) if len(tree.places(path)) > 1]
+        waiting.extend(new for new in reversed(found) if new not in known)
+        known.update(found)
+
+
+def value_of(given: Input, tree: Tree) -> str:
+    """What an input's ``object_id`` is in this tree."""
+    if given.kind == "folder":
+        return tree.listing_id(given.path) or ""
+    return tree.places(given.path)[-1] if given.kind == "link" else tree.object_id(given.path) or ""
+
+
+def _input_at(path: str, tree: Tree) -> Input:
+    kind = {"file": "file", None: "absent"}.get(tree.kind(path), "whole")
+    return Input(kind, path, tree.object_id(path) or "")
 
 
 def _digest(renderer: RendererKind, application: Application, target: Target | None, inputs: tuple[Input, ...]) -> str:

@@ -50,6 +50,10 @@ class Tree(Protocol):
     def walk(self, path: str) -> Iterable[str]:
         """All files below a folder, sorted."""
 
+    def places(self, path: str) -> tuple[str, ...]:
+        """Every link on the way to a path, and at last the place where it leads; without a link only the path itself.
+        What is there need not exist."""
+
 
 @dataclass(frozen=True, slots=True)
 class Inputs:

@@ -34,6 +34,8 @@ class Plain:
 
     name = "plain"
     version = "1"
+    literal = True
+    """Each manifest is a document of its file as it stands there: what sets a field is found without a render of every commit."""
     Options: type[BaseModel] = PlainOptions
 
     def claims(self, names: Sequence[str], runtime: str) -> bool:
@@ -47,13 +49,18 @@ class Plain:
             raise DeclarationError([Fault(application.file, application.line, 0, message, "correct spec.path, or add the folder")])
         folders: dict[str, str] = {}
         files: dict[str, str] = {}
+        absent: set[str] = set()
         for folder, names in self._folders(application, tree):
             folders[folder] = tree.listing_id(folder) or ""
             for name in names:
                 path = posixpath.join(folder, name)
-                if name.endswith(ENDINGS) and not is_declaration(name) and tree.kind(path) == "file":
+                kind = tree.kind(path)
+                if kind is None:
+                    # A link that leads to nothing: when something comes to be there, it is ours.
+                    absent.add(path)
+                elif kind == "file" and name.endswith(ENDINGS) and not is_declaration(name):
                     files[path] = tree.object_id(path) or ""
-        return Inputs(files=files, folders=folders)
+        return Inputs(files=files, folders=folders, absent=frozenset(absent))
 
     def _folders(self, application: Application, tree: Tree) -> Iterator[tuple[str, list[str]]]:
         recurse = bool(application.spec.render.options.get("recurse", False))

@@ -72,6 +72,10 @@ class FolderTree:
         """All files below a folder, sorted."""
         return sorted(each for each in self._files if not path or each.startswith(path + "/"))
 
+    def places(self, path: str) -> tuple[str, ...]:
+        """The path itself: there are no links."""
+        return (path,)
+
     def changed(self, path: str, content: bytes | None) -> "FolderTree":
         """The same files but for one, which is written or, with None, removed."""
         files = {each: old for each, old in self._files.items() if each != path}
@@ -130,6 +134,11 @@ class Overlooked:
         found = list(self._tree.walk(path))
         self._listed.update([path, *(above for each in found for above in _above(each, path))])
         return found
+
+    def places(self, path: str) -> tuple[str, ...]:
+        """Passed through; the path was asked for."""
+        self._asked.add(path)
+        return self._tree.places(path)
 
     def undeclared(self, inputs: Inputs) -> list[str]:
         """What was looked at and is not among the inputs."""

@@ -94,6 +94,11 @@ class Tree(ABC):
         found = (place for place, mode in self._below(root, skip) if mode != SUBMODULE and wanted(place.rpartition("/")[2]))
         return [(_moved(place, root, path), self._object_id(place)) for place in found]
 
+    def places(self, path: str) -> tuple[str, ...]:
+        """The links on the way to a path, and where it leads at last."""
+        resolved = self.resolve(path)
+        return (*resolved.links, resolved.path)
+
     def resolve(self, path: str) -> Resolved:
         """Follow every link on a path, the last one included. What it leads to need not exist."""
         if self._mode(path) not in (0, LINK):
