@@ -1,7 +1,6 @@
 """A batch of actions is carried out: recorded before it is done, done, and recorded as it then is."""
 
 import asyncio
-import errno
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,10 +9,11 @@ from datetime import UTC, datetime
 import msgspec
 
 from trueup.model.contracts import Desired
-from trueup.model.errors import TrueupError
+from trueup.model.errors import TrueupError, Unreachable
 from trueup.model.manifest import Key
 from trueup.model.plan import Action, Verb
 from trueup.model.run import Outcome
+from trueup.runtimes.host.fault import words_of
 from trueup.runtimes.host.member import Look, Member, Wanted
 from trueup.runtimes.host.planning import explained, keeps, owner_of, owners_in, whole_record
 from trueup.runtimes.host.reading import wanted_of
@@ -39,7 +39,15 @@ class Batch:
     async def run(self, actions: Sequence[Action]) -> AsyncGenerator[Outcome, None]:
         """Each outcome as it comes."""
         acting = [action for action in actions if action.verb is not Verb.UNCHANGED]
-        await in_thread(self._begin, acting)
+        try:
+            await in_thread(self._begin, acting)
+        except (TrueupError, OSError) as error:
+            # Without a record of it nothing is done.
+            for action in acting:
+                yield Outcome(action.key, action.verb, "failed", message=words_of(error))
+            if acting:
+                return
+            raise Unreachable(words_of(error), where=str(self.records.folder)) from error
         slots = asyncio.Semaphore(_AT_ONCE)
         tasks = {asyncio.create_task(self._carry_out(action, slots)) for action in acting}
         try:
@@ -51,7 +59,12 @@ class Batch:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await in_thread(self._finish)
+            try:
+                await in_thread(self._finish)
+            except OSError as error:
+                # What was done is on record as begun, and the next walk finds it done.
+                if not acting:
+                    raise Unreachable(words_of(error), where=str(self.records.folder)) from error
 
     def _begin(self, actions: Sequence[Action]) -> None:
         """Look once more, and write down what is going to be written, with the places of old and new: whatever happens then, it is ours."""
@@ -118,11 +131,8 @@ class Batch:
         async with slots:
             try:
                 outcome = await self._act(action)
-            except TrueupError as error:
-                message = f"{error.message} ({error.hint})" if error.hint else error.message
-                outcome = msgspec.structs.replace(outcome, message=message)
-            except OSError as error:
-                outcome = msgspec.structs.replace(outcome, message=_words(error))
+            except (TrueupError, OSError) as error:
+                outcome = msgspec.structs.replace(outcome, message=words_of(error))
         return msgspec.structs.replace(outcome, seconds=round(time.monotonic() - began, 3))
 
     async def _act(self, action: Action) -> Outcome:
@@ -150,8 +160,3 @@ class Batch:
         final = msgspec.structs.replace(self.record, revision=self.desired.revision, policy=self.desired.application.policy)
         if final != self.records.load(final.owner):
             self.records.save(final)
-
-
-def _words(error: OSError) -> str:
-    words = (error.strerror or str(error)) + (f": {error.filename}" if error.filename else "")
-    return f"{words} (free some space; the next walk finishes)" if error.errno in (errno.ENOSPC, errno.EDQUOT) else words

@@ -51,7 +51,13 @@ class Jobs:
         for use in wanted.uses:
             if isinstance(use.document, Job):
                 await self.finished(use)
+        await keepers.settle()
+        if not await in_thread(_open, keepers, order["version"], spec.retry_unknown):
+            return
         await keepers.clear()
+        if not await in_thread(_open, keepers, order["version"], spec.retry_unknown):
+            # A keeper of a walk that was broken off began it at the last moment: what became of it is for a person to see.
+            return
         await in_thread(keepers.tidy, 2)
         readiness = {"kind": "none", "interval": 1.0, "timeout": 1.0}
         await keepers.start(order | {"readiness": readiness, "restart": "never", "port": False, "limit": spec.timeout})
@@ -90,6 +96,12 @@ def _spec(wanted: Wanted) -> JobSpec:
 def _last(keepers: Keepers) -> Instance | None:
     instances = keepers.instances()
     return instances[-1] if instances else None
+
+
+def _open(keepers: Keepers, version: str, retry_unknown: bool) -> bool:
+    """Whether it has still to run at this version."""
+    last = _last(keepers)
+    return last is None or last.version != version or _never_ran(last) or (retry_unknown and _unknown(last))
 
 
 def _never_ran(last: Instance) -> bool:

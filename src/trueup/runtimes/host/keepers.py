@@ -125,6 +125,13 @@ class Keepers:
             await _gone([keeper], instance.patience + _GRACE)
         await self._kill(instance.token)
 
+    async def settle(self) -> None:
+        """Wait for keepers that a walk began to start before it was broken off: they tell of themselves in a moment, or never."""
+        for _ in range(round(_GRACE / 0.02)):
+            if not await in_thread(self._coming):
+                return
+            await asyncio.sleep(0.02)
+
     async def clear(self) -> None:
         """Stop and kill everything that any keeper of this service started, whatever the files say."""
         for instance in await in_thread(self.instances):
@@ -185,6 +192,10 @@ class Keepers:
             words = started.stderr.decode(errors="replace").strip().splitlines() or ["it told nothing"]
             raise Refused(f"its keeper cannot be started: {words[-1]}", where=str(folder), hint="free what it needs; it is tried again")
         return instance
+
+    def _coming(self) -> bool:
+        known = {instance.token for instance in self.instances()}
+        return any(token not in ("", *known) for token in (token_of(each.pid) for each in bearing(self.service)))
 
     async def _kill(self, token: str) -> None:
         """Kill what bears a token of this service; with an empty one, any."""

@@ -1,13 +1,16 @@
 """What is desired against what is there, object by object."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from trueup.model.application import Removal
 from trueup.model.contracts import Desired, Owner
+from trueup.model.errors import TrueupError
 from trueup.model.manifest import Key
 from trueup.model.plan import Action, Change, Effect, Verb
+from trueup.runtimes.host.fault import Fault, together
 from trueup.runtimes.host.member import Look, Member, Wanted
 from trueup.runtimes.host.reading import after, wanted_of
 from trueup.runtimes.host.record import Entry, Record, Records
@@ -27,10 +30,13 @@ class Planner:
         wanted = wanted_of(self.desired)
         others = self.records.others(owner_of(self.desired))
         record = whole_record(self.records, self.desired, others)
-        put = [self._put(each, wanted, record, others) for each in wanted]
         left = [entry for entry in record.entries if entry.key not in {each.key for each in wanted}]
-        waves = removal_waves((action.wave for action in put), (entry.wave for entry in left))
-        return put + [self._removal(entry, waves[entry.wave], left) for entry in left]
+        waves = removal_waves((each.manifest.wave for each in wanted), (entry.wave for entry in left))
+        steps: list[tuple[Key, Callable[[], Action]]] = [
+            *((each.key, partial(self._put, each, wanted, record, others)) for each in wanted),
+            *((entry.key, partial(self._removal, entry, waves[entry.wave], left)) for entry in left),
+        ]
+        return _all_of(steps)
 
     def _put(self, wanted: Wanted, all_: list[Wanted], record: Record, others: list[Record]) -> Action:
         entry = record.entry(wanted.key)
@@ -60,6 +66,20 @@ class Planner:
         reason = "the application is no longer declared here" if self.desired.removed else "no longer in Git"
         users = _users(entry, left)
         return Action(verb=Verb.DELETE, key=entry.key, wave=wave, after=users, reason=reason, changes=look.changes, seen=look.seen)
+
+
+def _all_of(steps: Iterable[tuple[Key, Callable[[], Action]]]) -> list[Action]:
+    """Every action; what is wrong with several objects is told together."""
+    actions: list[Action] = []
+    faults: list[tuple[str, Fault]] = []
+    for key, step in steps:
+        try:
+            actions.append(step())
+        except (TrueupError, OSError) as error:
+            faults.append((str(key), error))
+    if faults:
+        raise together(faults)
+    return actions
 
 
 def owner_of(desired: Desired) -> Owner:

@@ -92,6 +92,7 @@ class Services:
         for use in wanted.uses:
             if isinstance(use.document, Job):
                 await self.jobs.finished(use)
+        await keepers.settle()
         stand = await in_thread(_stand, keepers, version)
         if stand.current or _finished(stand.last, version):
             await _stop(keepers, (*stand.others, *stand.orphans))

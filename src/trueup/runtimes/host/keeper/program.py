@@ -64,7 +64,7 @@ class Keeper:
         self.eager = FIRST_LOOK
 
     def run(self, begun: Callable[[], None]) -> None:
-        """Until told to stop, or until a job has ended and its result is on disk; ``begun`` is called once it was started, or could not be."""
+        """Until told to stop, or until a job has ended and its result is on disk. ``begun`` is called once the first start was tried."""
         wake, signals = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(signals, warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
