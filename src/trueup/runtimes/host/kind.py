@@ -3,11 +3,10 @@
 import os
 import pwd
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from trueup.model.application import Target
 from trueup.model.contracts import Objection, Place, Runtime
-from trueup.model.errors import SettingsError
 from trueup.model.manifest import Manifest
 from trueup.runtimes.host.content import Contents
 from trueup.runtimes.host.directory import Directories
@@ -20,7 +19,7 @@ from trueup.runtimes.host.record import Records
 from trueup.runtimes.host.running import Ways
 from trueup.runtimes.host.runtime import HostRuntime
 from trueup.runtimes.host.service import Services
-from trueup.runtimes.host.target import Specification, permit, root_of
+from trueup.runtimes.host.target import Specification, permit, root_of, specification_of
 from trueup.runtimes.host.thread import in_thread
 
 _HANDED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "HOME", "USER", "LOGNAME", "SHELL")
@@ -42,12 +41,12 @@ class HostKind:
 
     def permitted(self, target: Target, place: Place) -> None:
         """Raises SettingsError when the target names a root or paths that the operator does not allow."""
-        permit(target, _specification(target), place)
+        permit(target, specification_of(target), place)
 
     async def open(self, target: Target, place: Place) -> Runtime:
         """Open this machine as a target. Raises SettingsError."""
         self.permitted(target, place)
-        specification = _specification(target)
+        specification = specification_of(target)
         root = await in_thread(root_of, target, specification, place)
         await in_thread(root.mkdir, parents=True, exist_ok=True)
         ground = Ground(root, specification.allow_paths)
@@ -61,15 +60,6 @@ class HostKind:
             "Job": jobs,
         }
         return HostRuntime(target.name, Records(root), members, ground, ways)
-
-
-def _specification(target: Target) -> Specification:
-    try:
-        return Specification.model_validate(target.spec.options)
-    except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join(str(step) for step in first["loc"])
-        raise SettingsError(f"target {target.name}: {path}: {first['msg']}", where=target.file) from None
 
 
 def _basics() -> dict[str, str]:

@@ -4,9 +4,9 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, ValidationError
 
 from trueup.model.application import Declared, Target
 from trueup.model.contracts import Place
@@ -14,10 +14,12 @@ from trueup.model.errors import SettingsError
 from trueup.runtimes.host.ground import fits
 from trueup.runtimes.host.record import OWN_FOLDER
 
+T = TypeVar("T", bound=Declared)
+
 
 def _absolute(value: str) -> str:
     if not value.startswith("/") or os.path.normpath(value) != value:
-        raise ValueError("write an absolute path, without `..` and without a slash at its end")
+        raise ValueError("must be an absolute path, without `..` and without a slash at its end")
     return value
 
 
@@ -38,6 +40,11 @@ class Allowed(Declared):
     paths: tuple[AbsolutePath, ...] = ()
 
 
+def specification_of(target: Target) -> Specification:
+    """What a target says beside its runtime. Raises SettingsError."""
+    return _valid(Specification, target.spec.options, f"target {target.name}", _where(target))
+
+
 def root_of(target: Target, specification: Specification, place: Place) -> Path:
     """Where the applications of a target are, links resolved."""
     chosen = Path(specification.root) if specification.root else place.folder / target.name
@@ -51,7 +58,7 @@ def permit(target: Target, specification: Specification, place: Place) -> None:
     user plainly meant it: the folder (or, for anyone but root, the nearest one above that exists) is that user's own and nobody else may
     write to it. Nearly everything on a machine is root's own: for root the folder must exist, and be empty or already be such a root.
     """
-    allowed = Allowed.model_validate(dict(place.allowed))
+    allowed = _valid(Allowed, dict(place.allowed), "the host runtime's settings", "")
     root = root_of(target, specification, place)
     known = [Path(os.path.realpath(folder)) for folder in (str(place.folder), *allowed.roots)]
     if not any(root == each or each in root.parents for each in known) and (allowed.roots or not _meant(root)):
@@ -61,6 +68,17 @@ def permit(target: Target, specification: Specification, place: Place) -> None:
         if path not in allowed.paths and not _within(path, allowed.paths):
             hint = "name it in the settings (`paths`)"
             raise SettingsError(f"target {target.name} may not write {path}", where=_where(target), hint=hint)
+
+
+def _valid(model: type[T], plain: dict[str, Any], what: str, where: str) -> T:
+    try:
+        return model.model_validate(plain)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join(str(step) for step in first["loc"])
+        known = ", ".join(field.alias or name for name, field in model.model_fields.items())
+        text = "is not known" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{what}: `{path}` {text}", where=where, hint=f"what may be said is {known}") from None
 
 
 def _within(path: str, globs: tuple[str, ...]) -> bool:
