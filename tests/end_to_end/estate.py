@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import yaml
 from tests.testbed.repositories import Workplace
 from trueup.assembly import assemble, retention
 from trueup.engine.requests import Engine
+from trueup.model.contracts import Touch
 from trueup.model.errors import TrueupError
 from trueup.model.manifest import Body, Key
 from trueup.model.memory import Address, Followed, Waiting
@@ -214,7 +216,8 @@ class Ground:
     def put(self, body: Body) -> None:
         """Write an object by another hand: one of nobody, where none was."""
         with self._opened() as world:
-            world.tamper(Key.of(body), body, "somebody", None)
+            touch = Touch("somebody", datetime.now(UTC).isoformat()) if world.find([Key.of(body)]) else None
+            world.tamper(Key.of(body), body, "somebody", touch)
 
     def take(self, key: str) -> None:
         """Delete an object by another hand."""

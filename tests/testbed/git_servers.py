@@ -32,6 +32,8 @@ class HttpServer:
     """Answer everything with this status."""
     cut_after: int | None = None
     """Break the connection after so many bytes of an answer to a POST, as a server that dies does."""
+    silent: bool = False
+    """Take every request and say nothing, for as long as this is set."""
     redirect: str = ""
     """Send everybody there."""
     sent: int = 0
@@ -80,6 +82,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self, body: bytes) -> None:
         self.served.asked += 1
+        while self.served.silent:
+            time.sleep(0.02)
         given = self.headers.get("Authorization", "")
         if given:
             self.served.seen.append(given)

@@ -5,13 +5,16 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+import msgspec
+
 from trueup.engine.course import DONE, Later
 from trueup.engine.equipment import Equipment
 from trueup.engine.reconcile import Reconciler, Wish
+from trueup.engine.report import UNREACHABLE
 from trueup.engine.watch import Watches
 from trueup.model.errors import TrueupError
-from trueup.model.memory import Address, Row
-from trueup.model.run import Run, Trigger
+from trueup.model.memory import Address, Row, Standing
+from trueup.model.run import Run, RunState, Sync, Trigger
 from trueup.toolkit.telemetry import Telemetry
 
 AT_ONCE: Final = 8
@@ -31,6 +34,8 @@ class Drain:
         self.repository = next(iter(wishes)).repository if wishes else ""
         self.told: asyncio.Queue[Run | TrueupError | None] = asyncio.Queue()
         self.rolled_back: list[tuple[Address, str]] = []
+        self._begun = time.time()
+        self._unwalked = set(wishes)
         self._later: dict[Address, float] = {}
         self._walking: dict[Address, Row] = {}
         self._shown: dict[str, Run] = {}
@@ -52,13 +57,15 @@ class Drain:
 
     async def _step(self, tasks: asyncio.TaskGroup, wait: bool) -> bool:
         self._woken.clear()
-        pending = set(await self.store(self.memory.pending, self.repository)) & set(self.wishes)
+        # What was asked for is walked here once, also when a serve has walked the row meanwhile: it knows nothing of the wish.
+        pending = (set(await self.store(self.memory.pending, self.repository)) | self._unwalked) & set(self.wishes)
         open_ones = [address for address in pending if address not in self._walking and self._later.get(address, 0.0) <= time.time()]
         begun = 0
         for address in sorted(open_ones)[: AT_ONCE - len(self._walking)]:
             row = await self.store(self.memory.claim_one, address, self.equipment.lease, time.time())
             if row is not None:
                 begun += 1
+                row = self._as_asked(row)
                 self._walking[address] = row
                 tasks.create_task(self._walk(row, wait))
         if not pending and not self._walking:
@@ -66,6 +73,11 @@ class Drain:
         if not begun:
             await self._rest(pending)
         return True
+
+    def _as_asked(self, row: Row) -> Row:
+        first = row.address in self._unwalked
+        self._unwalked.discard(row.address)
+        return msgspec.structs.replace(row, trigger=Trigger.PERSON) if first and row.trigger is not Trigger.ROLLBACK else row
 
     async def _rest(self, pending: Iterable[Address]) -> None:
         soonest = min((self._later[address] for address in pending if address in self._later), default=time.time() + LOOK)
@@ -82,13 +94,19 @@ class Drain:
         except TrueupError as error:
             self.told.put_nowait(error)
             later = DONE
-        await self._tell(address)
+        standing = await self._tell(address)
         await self._settle(row, later)
-        if not wait:
+        if not wait or self._gives_up(standing):
             # What is not ready yet stays in the queue, for a serve or for the next command.
             self.wishes.pop(address, None)
         self._walking.pop(address, None)
         self._woken.set()
+
+    def _gives_up(self, standing: Standing | None) -> bool:
+        """A target that does not answer is tried for ever, but nobody waits for ever at a terminal."""
+        if standing is None or not standing.status.message.startswith(UNREACHABLE):
+            return False
+        return time.time() > self._begun + standing.application.policy.timeout
 
     async def _settle(self, row: Row, later: Later) -> None:
         if later.roll_back:
@@ -100,15 +118,16 @@ class Drain:
             self._later[row.address] = later.due
             await self.store(self.memory.postpone, row, self.equipment.lease, later.due, later.attempts)
 
-    async def _tell(self, address: Address) -> None:
+    async def _tell(self, address: Address) -> Standing | None:
         standing = await self.store(self.memory.standing, address)
         run = await self.store(self.memory.run, standing.status.last_run) if standing and standing.status.last_run else None
         if run is None:
             recent = await self.store(self.memory.runs, address.repository, address.application, "", 1)
             run = recent[0] if recent else None
-        if run is not None and self._shown.get(run.id) != run:
+        if run is not None and is_news(run, standing, self._begun) and self._shown.get(run.id) != run:
             self._shown[run.id] = run
             self.told.put_nowait(run)
+        return standing
 
     async def _watch(self) -> None:
         """What moves at the targets wakes at once; without it a walk would come back only at its deadline."""
@@ -128,3 +147,10 @@ class Drain:
             await asyncio.sleep(20)
             for row in list(self._walking.values()):
                 await self.store(self.memory.renew, row, self.equipment.lease, time.time())
+
+
+def is_news(run: Run, standing: Standing | None, since: float) -> bool:
+    """Whether a run is part of what was done since then; one that still waits for a person is, whenever it was made."""
+    if run.state is RunState.HELD and standing is not None and standing.status.sync is Sync.HELD:
+        return True
+    return run.finished_at is None or run.finished_at.timestamp() > since - 0.01

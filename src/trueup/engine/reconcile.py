@@ -14,11 +14,11 @@ from trueup.engine.course import DONE, WELL, Course, Later, pause
 from trueup.engine.equipment import Equipment
 from trueup.engine.fetch import accept, fetch
 from trueup.engine.guard import Facts, guard
-from trueup.engine.observe import observe
+from trueup.engine.observe import by_whom, observe
 from trueup.engine.plan import plan
 from trueup.engine.report import Reports
 from trueup.engine.want import Wants
-from trueup.model.contracts import Desired, Runtime
+from trueup.model.contracts import Desired, Owner, Runtime
 from trueup.model.errors import DeclarationError, Held, Outdated, Refused, SettingsError, TrueupError, Unreachable, Unwritable
 from trueup.model.health import HealthReport, State
 from trueup.model.memory import Address, Advance, Followed, Row, Waiting
@@ -231,7 +231,8 @@ class Reconciler:
         heals = bool(course.policy.self_heal)
         self.equipment.telemetry.count("drift", healed=str(heals).lower())
         if not heals:
-            await self.report.drift_stands(course, course.drifted(planned, time.time()))
+            owner = Owner(course.address.repository, course.address.application)
+            await self.report.drift_stands(course, await by_whom(walk.runtime, owner, course.drifted(planned, time.time())))
             return DONE
         wait = course.heal_pause(time.time())
         return Later(time.time() + wait, course.attempts) if wait > 0 else None

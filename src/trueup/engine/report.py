@@ -14,6 +14,9 @@ from trueup.model.source import Revision
 from trueup.toolkit.door import Door
 from trueup.toolkit.telemetry import Telemetry
 
+UNREACHABLE: Final = "unreachable: "
+"""How the message of a status begins when the target does not answer."""
+
 # An application stands at one target, and for a while at those that it moves away from.
 MOST_TARGETS: Final = 8
 
@@ -54,7 +57,7 @@ class Reports:
         """The target does not answer."""
         self.telemetry.warn(f"unreachable: {message}", attempts=course.attempts)
         sync = Sync.PROGRESSING if course.run else Sync.UNKNOWN
-        await self._stand(course, course.stands(sync, f"unreachable: {message}"))
+        await self._stand(course, course.stands(sync, UNREACHABLE + message))
 
     async def failed(self, course: Course, message: str) -> None:
         """It could not be planned, or a run could not go on."""
@@ -84,7 +87,7 @@ class Reports:
     async def begun(self, course: Course, planned: Plan, written: Revision | None) -> None:
         """A run begins."""
         run = course.begin(planned, written, time.time())
-        await self.store(self.memory.begin, run, planned)
+        await self.store(self.memory.begin, run, planned, course.standing)
         await self.store(self.memory.lift, course.address.repository, course.address.application, ("approval", "owner"))
         self.telemetry.info("run begins", trigger=run.trigger, plan=planned.digest[:8], changes=planned.summary.changes)
 
@@ -95,9 +98,7 @@ class Reports:
             await self._stand(course, course.stands(Sync.HELD, hold.reason))
             return
         run, waiting = course.hold(planned, hold, written, time.time())
-        await self.store(self.memory.begin, run, None)
-        await self.store(self.memory.conclude, run, course.standing)
-        await self.store(self.memory.hold, waiting)
+        await self.store(self.memory.conclude, run, course.standing, waiting)
         self.telemetry.warn(f"held: {hold.reason}", plan=planned.digest[:8])
         self._count(course)
 
@@ -107,9 +108,7 @@ class Reports:
         for outcome in outcomes:
             self.telemetry.count("actions", verb=outcome.verb, state=outcome.state)
             self.telemetry.info(f"{outcome.verb} {outcome.state}", object=str(outcome.key), why=outcome.message)
-        await self.store(self.memory.add_outcomes, course.run_id, outcomes)
-        if course.standing is not None:
-            await self.store(self.memory.stand, course.standing)
+        await self.store(self.memory.add_outcomes, course.run_id, outcomes, course.standing)
 
     async def carried_out(self, course: Course) -> None:
         """Everything of the plan is done; what is left is that it becomes ready."""

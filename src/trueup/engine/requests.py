@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 import msgspec
 
 from trueup.engine.course import Course
-from trueup.engine.drain import Drain
+from trueup.engine.drain import Drain, is_news
 from trueup.engine.equipment import Equipment, Following
 from trueup.engine.inspect import Inspections
 from trueup.engine.loop import Loop
 from trueup.engine.preview import Previews
 from trueup.engine.reconcile import REPOSITORY_HOLDS, Reconciler, Wish
+from trueup.engine.report import UNREACHABLE
 from trueup.engine.rollback import Rollbacks
 from trueup.engine.watch import Watches
 from trueup.engine.why import Reasons
@@ -133,9 +134,8 @@ class Engine:
         digests = dict(order.digests)
         wishes = {each: Wish(at, digests.get(each.application, ""), order.yes, order.actor) for each in addresses}
         begun = time.time()
-        await self.store(self.memory.wake, addresses, Trigger.PERSON, 0.0, 1)
         ordinary = not at and not digests and not order.yes
-        walks = self._followed_runs(addresses, order.wait) if ordinary and self.serving() else self._own_runs(wishes, order.wait)
+        walks = self._followed_runs(wishes, order.wait) if ordinary and self.serving() else self._own_runs(wishes, order.wait)
         async for run in walks:
             yield run
         await self._demand_done(addresses, begun)
@@ -171,21 +171,26 @@ class Engine:
             raise UsageError("the repository was not read yet", where=address.repository)
         return followed.repository
 
-    async def _followed_runs(self, addresses: Sequence[Address], wait: bool) -> AsyncIterator[Run]:
-        """The runs of a serve, seen through the memory."""
+    async def _followed_runs(self, wishes: dict[Address, Wish], wait: bool) -> AsyncIterator[Run]:
+        """The runs of a serve, seen through the memory. When it dies, this process goes on by itself."""
+        begun = time.time()
         shown: dict[str, Run] = {}
-        waiting = set(addresses)
+        waiting = set(wishes)
+        await self.store(self.memory.wake, list(wishes), Trigger.PERSON, 0.0, 1)
         while waiting and self.serving():
-            pending = set(await self.store(self.memory.pending, addresses[0].repository))
+            pending = set(await self.store(self.memory.pending, next(iter(wishes)).repository))
             for address in sorted(waiting):
                 standing = await self.store(self.memory.standing, address)
                 run = await self.store(self.memory.run, standing.status.last_run) if standing and standing.status.last_run else None
-                if run is not None and shown.get(run.id) != run:
+                if run is not None and is_news(run, standing, begun) and shown.get(run.id) != run:
                     shown[run.id] = run
                     yield run
                 if address not in pending or (not wait and run is not None and run.state is not RunState.RUNNING):
                     waiting.discard(address)
             await asyncio.sleep(FOLLOW_OTHERS)
+        if waiting:
+            async for each in self._own_runs({address: wishes[address] for address in waiting}, wait):
+                yield each
 
     async def _demand_done(self, addresses: Sequence[Address], begun: float) -> None:
         """What was asked for and did not come about without any run of its own to tell it."""
@@ -195,9 +200,10 @@ class Engine:
             if known.declared is not None:
                 faults.extend(known.declared.faults)
             status = known.standing.status if known.standing else None
-            if status and status.sync in (Sync.FAILED, Sync.UNKNOWN, Sync.OUT_OF_SYNC) and not faults:
+            silent = status is not None and status.message.startswith(UNREACHABLE)
+            if status and (silent or status.sync in (Sync.FAILED, Sync.UNKNOWN, Sync.OUT_OF_SYNC)) and not faults:
                 run = await self.store(self.memory.run, status.last_run) if status.last_run else None
-                if run is None or run.started_at < datetime.fromtimestamp(begun - 1, UTC):
+                if silent or run is None or run.started_at < datetime.fromtimestamp(begun - 1, UTC):
                     raise _trouble(status)
         if faults:
             raise DeclarationError(tuple(dict.fromkeys(faults)))
@@ -216,9 +222,12 @@ class Engine:
         return await self.inspections.remembered(repository, selection)
 
     async def drift(self, repository: Repository, selection: Selection) -> list[tuple[Status, Drifted]]:
-        """What differs at the targets though Git did not change."""
-        if not self.serving():
-            await self.follow(repository)
+        """What differs at the targets though Git did not change, looked up now; where a serve runs, what it left as it is."""
+        if self.serving():
+            addresses = await self.previews.addresses(repository, msgspec.structs.replace(selection, everything=True))
+            standings = [await self.store(self.memory.standing, address) for address in addresses]
+            return [(standing.status, each) for standing in standings if standing for each in standing.drift]
+        await self.follow(repository)
         return await self.inspections.drift(repository, selection)
 
     async def history(self, repository: Repository, application: str = "", before: str = "", limit: int = 50) -> list[Run]:
@@ -344,6 +353,6 @@ class Engine:
 
 
 def _trouble(status: Status) -> TrueupError:
-    if status.message.startswith("unreachable: "):
-        return Unreachable(status.message.removeprefix("unreachable: "), where=f"target {status.target}")
+    if status.message.startswith(UNREACHABLE):
+        return Unreachable(status.message.removeprefix(UNREACHABLE), where=f"target {status.target}")
     return TrueupError(f"{status.application}: {status.message}", hint="`trueup status` shows how it stands")

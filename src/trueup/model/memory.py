@@ -297,14 +297,15 @@ class History(Protocol):
     def known(self, address: Address) -> Known:
         """Everything that a walk of this address starts from."""
 
-    def begin(self, run: Run, plan: Plan | None) -> None:
-        """Remember a run; its plan is kept until it ends."""
+    def begin(self, run: Run, plan: Plan | None, standing: Standing | None = None) -> None:
+        """Remember a run, and the standing with it; its plan is kept until it ends."""
 
-    def add_outcomes(self, run: str, outcomes: Sequence[Outcome]) -> None:
-        """Remember outcomes; a later one of the same key and verb replaces the earlier."""
+    def add_outcomes(self, run: str, outcomes: Sequence[Outcome], standing: Standing | None = None) -> None:
+        """Remember outcomes, and the standing with them; a later one of the same key and verb replaces the earlier."""
 
-    def conclude(self, run: Run, standing: Standing | None = None) -> None:
-        """Write the run as it is given (its outcomes too), and the standing with it. A run that has ended loses its plan's keeping."""
+    def conclude(self, run: Run, standing: Standing | None = None, waiting: Waiting | None = None) -> None:
+        """Write the run as it is given (its outcomes too), and with it the standing and the hold that it ended with. A run that has ended
+        loses its plan's keeping."""
 
     def stand(self, standing: Standing) -> None:
         """Write how an application stands."""

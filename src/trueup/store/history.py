@@ -59,17 +59,21 @@ class StoredHistory:
                 approvals=frozenset(digest for (digest,) in transaction.all(f"select digest from approval where {_AT}", at)),
             )
 
-    def begin(self, run: Run, plan: Plan | None) -> None:
+    def begin(self, run: Run, plan: Plan | None, standing: Standing | None = None) -> None:
         with self._database.writing() as transaction:
             _write_run(transaction, run)
+            if standing is not None:
+                _write_standing(transaction, standing)
             if plan is not None:
                 transaction.change(
                     "insert into kept_plan (run, body) values (:run, :body) on conflict (run) do update set body = excluded.body",
                     {"run": run.id, "body": write(plan)},
                 )
 
-    def add_outcomes(self, run: str, outcomes: Sequence[Outcome]) -> None:
+    def add_outcomes(self, run: str, outcomes: Sequence[Outcome], standing: Standing | None = None) -> None:
         with self._database.writing() as transaction:
+            if standing is not None:
+                _write_standing(transaction, standing)
             (last,) = transaction.one("select coalesce(max(place), 0) from outcome where run = :run", {"run": run})
             transaction.change_each(
                 "insert into outcome (run, object_key, verb, place, body) values (:run, :object_key, :verb, :place, :body)"
@@ -80,9 +84,11 @@ class StoredHistory:
                 ),
             )
 
-    def conclude(self, run: Run, standing: Standing | None = None) -> None:
+    def conclude(self, run: Run, standing: Standing | None = None, waiting: Waiting | None = None) -> None:
         with self._database.writing() as transaction:
             _write_run(transaction, run)
+            if waiting is not None:
+                _write_hold(transaction, waiting)
             if run.state is not RunState.RUNNING:
                 transaction.change("delete from kept_plan where run = :run", {"run": run.id})
             if standing is not None:
@@ -139,12 +145,7 @@ class StoredHistory:
 
     def hold(self, waiting: Waiting) -> None:
         with self._database.writing() as transaction:
-            at = _at(transaction.enter_repository(waiting.repository), Address(waiting.repository, waiting.application, waiting.target))
-            transaction.change(
-                "insert into hold (repository, application, target, kind, body) values (:repository, :application, :target, :kind, :body)"
-                " on conflict (repository, application, target, kind) do update set body = excluded.body",
-                {**at, "kind": waiting.kind, "body": write(waiting)},
-            )
+            _write_hold(transaction, waiting)
 
     def holds(self, repository: str = "", application: str | None = None) -> list[Waiting]:
         conditions = ["repository.identity = :identity"] if repository else []
@@ -239,6 +240,15 @@ def _write_standing(transaction: Transaction, standing: Standing) -> None:
         "insert into standing (repository, application, target, body) values (:repository, :application, :target, :body)"
         " on conflict (repository, application, target) do update set body = excluded.body",
         {**at, "body": write(standing)},
+    )
+
+
+def _write_hold(transaction: Transaction, waiting: Waiting) -> None:
+    at = _at(transaction.enter_repository(waiting.repository), Address(waiting.repository, waiting.application, waiting.target))
+    transaction.change(
+        "insert into hold (repository, application, target, kind, body) values (:repository, :application, :target, :kind, :body)"
+        " on conflict (repository, application, target, kind) do update set body = excluded.body",
+        {**at, "kind": waiting.kind, "body": write(waiting)},
     )
 
 

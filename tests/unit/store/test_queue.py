@@ -40,6 +40,19 @@ def test_a_claimed_row_is_nobody_elses(memory: Memory) -> None:
     assert memory.next_due() is None
 
 
+def test_the_rows_of_some_targets_can_be_left(memory: Memory) -> None:
+    memory.wake([WEB, Address(ESTATE, "web", "cluster")], Trigger.PUSH)
+    row = one(memory.claim(ME, now=100.0, limit=10, without=[(ESTATE, WEB.target)]))
+    assert row.address.target == "cluster"
+    assert memory.claim(ME, now=100.0, limit=10, without=[(ESTATE, WEB.target), (ESTATE, "cluster")]) == []
+
+
+def test_what_is_due_later_is_seen_past_what_is_due(memory: Memory) -> None:
+    memory.wake([WEB], Trigger.PUSH)
+    memory.wake([API], Trigger.PUSH, due=200.0)
+    assert (memory.next_due(), memory.next_due(after=100.0), memory.next_due(after=200.0)) == (0.0, 200.0, None)
+
+
 def test_a_change_during_a_walk_makes_one_more_walk(memory: Memory) -> None:
     memory.wake([WEB], Trigger.PUSH)
     row = one(memory.claim(ME, now=100.0, limit=1))

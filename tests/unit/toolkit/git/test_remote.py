@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from trueup.model.errors import SettingsError
-from trueup.toolkit.git.remote import Credentials, identity, remote, scrub
+from trueup.toolkit.git.remote import Credentials, identity, place, remote, scrub
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,23 @@ def test_a_refused_address_does_not_show_its_password() -> None:
 
 def test_every_password_in_a_text_is_scrubbed() -> None:
     assert scrub("at https://a:b@c@h/x and ssh://u@h/y") == "at https://h/x and ssh://h/y"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://Example.org/shop/web.git",
+        "https://example.org/shop/web",
+        "https://me:word@example.org:8443/shop/web.git/",
+        "ssh://git@example.org/shop/web.git",
+        "git@example.org:shop/web.git",
+    ],
+)
+def test_a_place_is_the_same_however_it_is_written(url: str) -> None:
+    assert place(url) == "example.org/shop/web"
+
+
+def test_what_is_no_address_is_no_place() -> None:
+    assert place("https://example.org:port/x") == ""
+    assert place("https://example.org/other") != place("https://example.org/shop/web")
+    assert place("file:///srv/shop.git") == place("/srv/shop.git") == "/srv/shop"
