@@ -149,7 +149,7 @@ def readiness_of(readiness: Readiness) -> dict[str, Any]:
 
 
 def last_words(instance: Instance) -> str:
-    """The last lines that it printed, on one line; empty when it printed nothing."""
+    """The last lines that it printed, on one line, each said once; empty when it printed nothing."""
     try:
         with (Path(instance.folder) / "log").open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
@@ -157,7 +157,8 @@ def last_words(instance: Instance) -> str:
     except OSError:
         return ""
     printed = [text for line in lines if (text := line.partition(" ")[2]) and not text.startswith("-- ")]
-    return " | ".join(line[:300] for line in printed[-3:])
+    distinct = list(dict.fromkeys(reversed(printed)))[:3]
+    return " | ".join(line[:300] for line in reversed(distinct))
 
 
 def with_last_words(text: str, instance: Instance) -> str:
