@@ -2,10 +2,10 @@
 
 import logging
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import entry_points
-from typing import Any
+from typing import TypeVar
 
 from trueup.engine.equipment import Equipment, Following
 from trueup.engine.fetch import Rules
@@ -24,27 +24,41 @@ from trueup.toolkit.git.draft import Person
 from trueup.toolkit.git.mirror import Mirror
 from trueup.toolkit.telemetry import Meter, Telemetry
 
+T = TypeVar("T")
 
-def renderer_kinds() -> dict[str, RendererKind]:
+
+class Plugins(Mapping[str, T]):
+    """The plug-ins of one entry-point group, by name; each is imported when it is asked for, so that a command pays for what it uses."""
+
+    def __init__(self, group: str) -> None:
+        self._entries = {entry.name: entry for entry in entry_points(group=group)}
+        self._loaded: dict[str, T] = {}
+
+    def __getitem__(self, name: str) -> T:
+        if name not in self._loaded:
+            entry = self._entries[name]
+            try:
+                self._loaded[name] = entry.load()
+            except ImportError as error:
+                message = f"the plug-in `{name}` cannot be loaded: {error}"
+                raise SettingsError(message, where=entry.value, hint="install it again") from error
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+def renderer_kinds() -> Mapping[str, RendererKind]:
     """Every renderer that is installed, by name."""
-    return _found("trueup.renderers")
+    return Plugins("trueup.renderers")
 
 
-def runtime_kinds() -> dict[str, RuntimeKind]:
+def runtime_kinds() -> Mapping[str, RuntimeKind]:
     """Every runtime that is installed, by name."""
-    return _found("trueup.runtimes")
-
-
-def _found(group: str) -> dict[str, Any]:
-    kinds = {}
-    for entry in entry_points(group=group):
-        try:
-            kinds[entry.name] = entry.load()
-        except ImportError as error:
-            raise SettingsError(
-                f"the plug-in `{entry.name}` cannot be loaded: {error}", where=entry.value, hint="install it again"
-            ) from error
-    return kinds
+    return Plugins("trueup.runtimes")
 
 
 @asynccontextmanager

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import sys
-from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -80,12 +79,7 @@ def _listener(settings: Settings) -> Listener | None:
 def _figures(engine: Engine, metrics: Metrics) -> Callable[[], bytes]:
     """What ``/metrics`` gives: what happened, and how things stand when somebody asks."""
     memory = engine.memory
-
-    def standings() -> list[tuple[str, str, int]]:
-        found = Counter((each.status.sync.value, each.status.health.value) for each in memory.standings())
-        return [(sync, health, number) for (sync, health), number in sorted(found.items())]
-
-    metrics.applications(standings)
+    metrics.applications(memory.counts)
     metrics.queue.set_function(lambda: len(memory.pending()))
     return metrics.text
 

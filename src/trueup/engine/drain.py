@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -40,6 +41,8 @@ class Drain:
         self._walking: dict[Address, Row] = {}
         self._shown: dict[str, Run] = {}
         self._woken = asyncio.Event()
+        self._pending: set[Address] = set()
+        self._open: deque[Address] = deque()
 
     async def run(self, wait: bool) -> None:
         """Walk until all are done; without ``wait`` once each. Runs are told on ``told``, a None at the end."""
@@ -58,21 +61,30 @@ class Drain:
     async def _step(self, tasks: asyncio.TaskGroup, wait: bool) -> bool:
         self._woken.clear()
         # What was asked for is walked here once, also when a serve has walked the row meanwhile: it knows nothing of the wish.
-        pending = (set(await self.store(self.memory.pending, self.repository)) | self._unwalked) & set(self.wishes)
-        open_ones = [address for address in pending if address not in self._walking and self._later.get(address, 0.0) <= time.time()]
+        if not self._open:
+            await self._look_for_open()
         begun = 0
-        for address in sorted(open_ones)[: AT_ONCE - len(self._walking)]:
+        while self._open and len(self._walking) < AT_ONCE:
+            address = self._open.popleft()
+            if address in self._walking:
+                continue
             row = await self.store(self.memory.claim_one, address, self.equipment.lease, time.time())
             if row is not None:
                 begun += 1
                 row = self._as_asked(row)
                 self._walking[address] = row
                 tasks.create_task(self._walk(row, wait))
-        if not pending and not self._walking:
+        if not begun and not self._pending and not self._walking:
             return False
         if not begun:
-            await self._rest(pending)
+            await self._rest(self._pending)
         return True
+
+    async def _look_for_open(self) -> None:
+        """What is in the queue and due; asked only when all that was found before is under way, for the answer is as long as the queue."""
+        self._pending = (set(await self.store(self.memory.pending, self.repository)) | self._unwalked) & set(self.wishes)
+        now = time.time()
+        self._open.extend(sorted(each for each in self._pending if each not in self._walking and self._later.get(each, 0.0) <= now))
 
     def _as_asked(self, row: Row) -> Row:
         first = row.address in self._unwalked

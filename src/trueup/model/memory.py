@@ -316,6 +316,9 @@ class History(Protocol):
     def standing(self, address: Address) -> Standing | None:
         """How one application stands."""
 
+    def counts(self) -> list[tuple[str, str, int]]:
+        """How many applications stand in each way: (sync, health, how many)."""
+
     def standings(self, repository: str = "", after: Address | None = None, limit: int = 0) -> list[Standing]:
         """How applications stand, in the order of addresses; pages by ``after`` and ``limit`` (0: all)."""
 

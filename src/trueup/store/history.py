@@ -106,6 +106,12 @@ class StoredHistory:
         with self._database.reading() as transaction:
             return _standing(transaction, _at(transaction.repository(address.repository), address))
 
+    def counts(self) -> list[tuple[str, str, int]]:
+        """How many applications stand in each way: (sync, health, how many)."""
+        with self._database.reading() as transaction:
+            rows = transaction.all("select sync, health, count(*) from standing group by sync, health order by sync, health")
+        return [(str(sync), str(health), int(number)) for sync, health, number in rows]
+
     def standings(self, repository: str = "", after: Address | None = None, limit: int = 0) -> list[Standing]:
         found: list[Standing] = []
         with self._database.reading() as transaction:
@@ -237,9 +243,10 @@ def _write_standing(transaction: Transaction, standing: Standing) -> None:
     status = standing.status
     at = _at(transaction.enter_repository(status.repository), Address(status.repository, status.application, status.target))
     transaction.change(
-        "insert into standing (repository, application, target, body) values (:repository, :application, :target, :body)"
-        " on conflict (repository, application, target) do update set body = excluded.body",
-        {**at, "body": write(standing)},
+        "insert into standing (repository, application, target, sync, health, body)"
+        " values (:repository, :application, :target, :sync, :health, :body) on conflict (repository, application, target)"
+        " do update set sync = excluded.sync, health = excluded.health, body = excluded.body",
+        {**at, "sync": status.sync.value, "health": status.health.value, "body": write(standing)},
     )
 
 

@@ -96,6 +96,8 @@ _HISTORY = (
         repository integer not null references repository (id),
         application text not null,
         target text not null,
+        sync text not null,
+        health text not null,
         body text not null,
         primary key (repository, application, target)
     )""",
