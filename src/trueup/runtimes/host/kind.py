@@ -7,13 +7,13 @@ from pydantic import BaseModel
 
 from trueup.model.application import Target
 from trueup.model.contracts import Objection, Place, Runtime
-from trueup.model.manifest import Manifest
+from trueup.model.manifest import Body, Manifest
 from trueup.runtimes.host.content import Contents
 from trueup.runtimes.host.directory import Directories
 from trueup.runtimes.host.files import Files
 from trueup.runtimes.host.ground import Ground
 from trueup.runtimes.host.job import Jobs
-from trueup.runtimes.host.manifests import objections, references
+from trueup.runtimes.host.manifests import objections, references, secrets
 from trueup.runtimes.host.member import Member
 from trueup.runtimes.host.record import Records
 from trueup.runtimes.host.running import Ways
@@ -38,6 +38,14 @@ class HostKind:
     def references(self, manifest: Manifest) -> list[str]:
         """The ``source`` of a File or Directory."""
         return references(manifest)
+
+    def namespaced(self, body: Body) -> bool:
+        """Nothing on a host lives in a namespace."""
+        return False
+
+    def secrets(self, body: Body) -> list[tuple[str, ...]]:
+        """The content of a File that says so."""
+        return secrets(body)
 
     def permitted(self, target: Target, place: Place) -> None:
         """Raises SettingsError when the target names a root or paths that the operator does not allow."""

@@ -24,7 +24,7 @@ from pydantic_core import ErrorDetails
 
 from trueup.model.application import Declared, Duration, Name
 from trueup.model.contracts import Objection
-from trueup.model.manifest import Key, Manifest
+from trueup.model.manifest import Body, Key, Manifest
 from trueup.model.secret import Secret
 
 API_VERSION: Final = "host.trueup.dev/v1"
@@ -327,6 +327,13 @@ def references(manifest: Manifest) -> list[str]:
     spec = manifest.body.get("spec")
     source = spec.get("source") if isinstance(spec, dict) and manifest.body.get("kind") in ("File", "Directory") else None
     return [source] if isinstance(source, str) and source else []
+
+
+def secrets(body: Body) -> list[tuple[str, ...]]:
+    """The fields that must never be shown: the content of a File with ``secret: true``."""
+    spec = body.get("spec")
+    hidden = body.get("kind") == "File" and isinstance(spec, dict) and spec.get("secret") is True and "content" in spec
+    return [("spec", "content")] if hidden else []
 
 
 def used(document: Document) -> dict[Key, Use]:
