@@ -28,6 +28,7 @@ from trueup.model.source import Repository, Revision
 
 REPOSITORY_HOLDS = ("rewound", "unsigned", "removal")
 LOOK_WHILE_PROGRESSING = 1.0
+SAFE_LEASE = 45.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +254,7 @@ class Reconciler:
                 stay = await self._between_waves(walk)
                 if stay is not None:
                     return stay
-            if not await self.store(self.memory.renew, walk.row, self.equipment.lease, time.time()):
+            if not await self._holds_lease(walk.row):
                 return Later(time.time() + 1)
             outcomes = await self._apply(walk, batch)
             stay = await self._after(walk, outcomes)
@@ -272,6 +273,11 @@ class Reconciler:
             if outcomes:
                 await self.report.applied(walk.course, outcomes)
         return outcomes
+
+    async def _holds_lease(self, row: Row) -> bool:
+        """Whether the row is still ours. While the lease has long to run nobody else can have it, and nothing is asked."""
+        now = time.time()
+        return now < row.lease_until - SAFE_LEASE or await self.store(self.memory.renew, row, self.equipment.lease, now)
 
     async def _between_waves(self, walk: Walk) -> Later | None:
         """A wave begins when the one before is healthy, and only if nothing newer is wanted."""

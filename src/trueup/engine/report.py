@@ -156,12 +156,14 @@ class Reports:
 
     async def _wake_dependents(self, course: Course) -> None:
         """Who depends on it, and where it was before it moved here."""
-        address = course.address
-        waiting = await self.store(self.memory.dependents, address.repository, address.application)
-        wake = [each for each in waiting if each != address]
-        wake += [each for each in await self.store(self._addresses, address.repository, address.application) if each != address]
+        await self.store(self._wake_others, course.address)
+
+    def _wake_others(self, address: Address) -> None:
+        waiting = self.memory.dependents(address.repository, address.application)
+        elsewhere = self._addresses(address.repository, address.application)
+        wake = [each for each in (*waiting, *elsewhere) if each != address]
         if wake:
-            await self.store(self.memory.wake, wake, Trigger.DEPENDENCY)
+            self.memory.wake(wake, Trigger.DEPENDENCY)
 
     async def _forget_approvals(self, course: Course) -> None:
         """What was approved was carried out, or is not needed any more."""
