@@ -8,8 +8,9 @@ from typing import Final
 import msgspec
 
 from trueup.model.application import Application, Policy, Removal
-from trueup.model.errors import Fault
+from trueup.model.errors import Fault, UsageError
 from trueup.model.health import HealthReport, State
+from trueup.model.manifest import Key
 from trueup.model.memory import Drifted, Known, Row, Standing, Waiting
 from trueup.model.plan import Hold, Plan, Verb
 from trueup.model.run import Outcome, Run, RunState, Status, Sync, Trigger, new_run_id
@@ -137,6 +138,19 @@ class Course:
         """What is wrong in its declaration or render."""
         declared = self.known.declared
         return declared.faults if declared and not self.removed else ()
+
+    def key(self, text: str) -> Key:
+        """The object that is meant: its whole key, or ``Kind/name`` where that is enough. Raises UsageError."""
+        declared = self.known.declared
+        known = {*(declared.keys if declared else ()), *(Key.parse(each) for each in self.versions)}
+        wanted = Key.parse(text)
+        near = [wanted] if wanted in known else [each for each in known if each.kind == wanted.kind and each.name == wanted.name]
+        if len(near) == 1:
+            return near[0]
+        if not near:
+            hint = f"it has {', '.join(sorted(map(str, known))[:10])}" if known else "nothing of it is known"
+            raise UsageError(f"`{self.address.application}` has no object `{text}`", hint=hint)
+        raise UsageError(f"`{text}` may be {' or '.join(sorted(map(str, near)))}", hint="write the whole key")
 
     # ------------------------------------------------------------------ how it stands
 

@@ -158,28 +158,13 @@ class Inspections:
     async def live(self, course: Course, key: str) -> Live | None:
         """One object as it is."""
         runtime = await self.wants.runtime(course)
-        return await runtime.live(Owner(course.address.repository, course.address.application), await self.key(course, key))
-
-    async def key(self, course: Course, text: str) -> Key:
-        """The object that is meant: its whole key, or ``Kind/name`` where that is enough. Raises UsageError."""
-        declared = course.known.declared
-        keys = list(declared.keys) if declared else []
-        known = {*keys, *(Key.parse(each) for each in course.versions)}
-        exact = [each for each in known if str(each) == text]
-        wanted = Key.parse(text)
-        near = exact or [each for each in known if each.kind == wanted.kind and each.name == wanted.name]
-        if len(near) == 1:
-            return near[0]
-        if not near:
-            hint = f"it has {', '.join(sorted(map(str, known))[:10])}" if known else "nothing of it is known"
-            raise UsageError(f"`{course.address.application}` has no object `{text}`", hint=hint)
-        raise UsageError(f"`{text}` may be {' or '.join(sorted(map(str, near)))}", hint="write the whole key")
+        return await runtime.live(Owner(course.address.repository, course.address.application), course.key(key))
 
     async def logs(self, course: Course, text: str, follow: bool) -> AsyncIterator[str]:
         """Log lines of one object."""
         runtime = await self.wants.runtime(course)
         owner = Owner(course.address.repository, course.address.application)
-        key = await self.key(course, text) if text else await self._only_with_log(course)
+        key = course.key(text) if text else await self._only_with_log(course)
         async for line in runtime.logs(owner, key, follow):
             yield line
 

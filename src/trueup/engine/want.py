@@ -6,6 +6,7 @@ import msgspec
 
 from trueup.engine.course import WELL, Course
 from trueup.engine.equipment import Equipment
+from trueup.engine.past import Past
 from trueup.model.contracts import Desired, Runtime
 from trueup.model.errors import SettingsError
 from trueup.model.manifest import Origin
@@ -74,7 +75,9 @@ class Wants:
         if course.digest:
             manifests = renders.recall(course.digest, application, target, tree)
         else:
-            manifests = renders.render(application, target, tree).manifests
+            then = Past(self.equipment, followed.repository, application).ruled(course.revision)
+            ruled = msgspec.structs.replace(then, spec=then.spec.model_copy(update={"policy": course.policy}))
+            manifests = renders.render(then, target, tree).manifests
         located = tuple(replace(each, origin=Origin(each.origin.file, each.origin.line, course.revision)) for each in manifests)
         return Desired(ruled, course.revision, located, tree, run=course.run_id)
 

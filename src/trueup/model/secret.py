@@ -1,5 +1,6 @@
 """A value that must never be shown."""
 
+import hmac
 from typing import Final
 
 MASK: Final = "(secret)"
@@ -21,6 +22,10 @@ class Secret:
     def reveal(self) -> str:
         """The value itself. Only what writes to a target may ask for it."""
         return self._value
+
+    def holds_the_same_as(self, other: "Secret") -> bool:
+        """Whether both hold one value, wherever they came from."""
+        return hmac.compare_digest(self._value.encode(), other._value.encode())
 
     def __repr__(self) -> str:
         return MASK
