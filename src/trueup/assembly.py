@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from importlib.metadata import entry_points
 from typing import TypeVar
 
@@ -21,7 +22,7 @@ from trueup.settings import Settings
 from trueup.store import ServeLock, open_memory, this_process
 from trueup.toolkit.door import Door
 from trueup.toolkit.git.draft import Person
-from trueup.toolkit.git.mirror import Mirror
+from trueup.toolkit.git.mirror import TRANSFER, Mirror
 from trueup.toolkit.telemetry import Meter, Telemetry
 
 T = TypeVar("T")
@@ -74,7 +75,7 @@ async def assemble(settings: Settings, logger: logging.Logger | None = None, met
         store=store,
         work=work,
         kinds=kinds,
-        renders=Renders(kinds, memory, lambda: telemetry.count("renders")),
+        renders=Renders(kinds, memory, settings.limits.manifest_size, lambda: telemetry.count("renders")),
         targets=targets,
         telemetry=telemetry,
         lease=this_process(),
@@ -124,7 +125,8 @@ def _following(settings: Settings) -> Callable[[Repository], Following]:
     def following(repository: Repository) -> Following:
         if repository.identity not in known:
             chosen = settings.of_repository(repository)
-            mirror = mirrors.setdefault(repository.url, Mirror(settings.state / "mirrors", chosen.remote()))
+            transfer = replace(TRANSFER, deadline=settings.limits.fetch_timeout)
+            mirror = mirrors.setdefault(repository.url, Mirror(settings.state / "mirrors", chosen.remote(), transfer=transfer))
             known[repository.identity] = Following(repository, mirror, Rules(chosen.rewind, chosen.signing_keys), chosen.poll)
         return known[repository.identity]
 

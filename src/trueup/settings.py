@@ -131,16 +131,14 @@ class Limits(Setting):
     """How much at once and how large.
 
     ``concurrency``: applications that are walked at once, per target. ``fetches``: repositories that are fetched at once.
-    ``render_workers``: threads for what computes. ``manifest_size``: of one file of manifests; ``file_size``: of one file that an object
-    takes along.
+    ``render_workers``: threads for what computes. ``manifest_size``: of one file that a renderer reads. ``fetch_timeout``: of one fetch.
     """
 
     concurrency: int = Field(8, ge=1)
     fetches: int = Field(8, ge=1)
     render_workers: int = Field(2, ge=1)
     manifest_size: Size = 3 * 1024**2
-    file_size: Size = 10 * 1024**2
-    fetch_timeout: Duration = Field(300.0, gt=0)
+    fetch_timeout: Duration = Field(1800.0, gt=0)
 
 
 class Identity(Setting):

@@ -18,6 +18,7 @@ from trueup.model.source import resolve_path
 from trueup.toolkit.documents import read
 
 KEPT_IN_MEMORY: Final = 256
+LARGEST_FILE: Final = 3 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +45,9 @@ class Unrendered(DeclarationError):
 class Renders:
     """Renders, and remembers what it rendered: a few in memory, all but those that hold a secret in the catalog."""
 
-    def __init__(self, kinds: Kinds, catalog: Catalog, counted: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, kinds: Kinds, catalog: Catalog, largest: int = LARGEST_FILE, counted: Callable[[], None] = lambda: None) -> None:
         self.kinds = kinds
+        self.largest = largest
         self.catalog = catalog
         self.count = 0
         self._counted = counted
@@ -65,7 +67,7 @@ class Renders:
         self.count += 1
         self._counted()
         try:
-            bare = renderer.render(application, DeclaredTree(tree, inputs))
+            bare = renderer.render(application, DeclaredTree(tree, inputs, self.largest))
             manifests = tuple(_completed(manifest, application, runtime, tree) for manifest in bare)
             _check(manifests, runtime, tree)
             every = tuple(_with_links(dict.fromkeys((*listed, *_taken(manifests, tree))), tree))
@@ -116,8 +118,9 @@ class Renders:
 class DeclaredTree:
     """A tree that holds the declared inputs and nothing else: a file that is read without being declared is not there."""
 
-    def __init__(self, tree: Tree, inputs: Inputs) -> None:
+    def __init__(self, tree: Tree, inputs: Inputs, largest: int) -> None:
         self.tree = tree
+        self.largest = largest
         self.files = inputs.files
         self.folders = inputs.folders
         self.whole = tuple(inputs.whole)
@@ -160,12 +163,12 @@ class DeclaredTree:
         return self.tree.listing_id(path) if self._is_folder(path) else None
 
     def read(self, path: str, limit: int | None = None) -> bytes:
-        """As ``Tree.read``, of declared files."""
+        """As ``Tree.read``, of declared files, and of none that is larger than the operator allows."""
         if not self._is_file(path):
             raise DeclarationError(
                 [Fault(path, 0, 0, f"`{path}` is not a declared input of this render", "the renderer must declare what it reads")]
             )
-        return self.tree.read(path, limit)
+        return self.tree.read(path, self.largest if limit is None else min(limit, self.largest))
 
     def places(self, path: str) -> tuple[str, ...]:
         """As ``Tree.places``."""

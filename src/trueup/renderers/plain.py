@@ -14,7 +14,6 @@ from trueup.model.source import resolve_path
 from trueup.toolkit.documents import Document, read
 
 ENDINGS: Final = (".yaml", ".yml", ".json")
-LARGEST_FILE: Final = 3 * 1024 * 1024
 
 
 class PlainOptions(Declared):
@@ -84,7 +83,7 @@ class Plain:
         broken: dict[str, tuple[Fault, ...]] = {}
         for path in self.inputs(application, tree).files:
             try:
-                documents[path] = read(tree.read(path, LARGEST_FILE), path, LARGEST_FILE)
+                documents[path] = read(tree.read(path), path)
             except DeclarationError as error:
                 broken[path] = error.faults
         sources = _sources(application, documents)
