@@ -129,8 +129,10 @@ def rejection(completed: Completed, remote: Remote) -> TrueupError:
     reason = match[2]
     if _RACED.search(reason):
         return Outdated("the branch moved while the commit was made", where=remote.url, hint="fetch, and make the commit again")
-    told = "\n".join(line for line in (_server_words(line) for line in words(completed).splitlines()) if line)
-    message = f"{remote.url} refused the push: {shown(told or reason, remote)}"
+    # Git's own advice on a checked-out branch is ten lines long, and none of it is about a hook of the server's.
+    advice = "checked out" in reason
+    told = "; ".join(line for line in (_server_words(line) for line in words(completed).splitlines()) if line)
+    message = f"{remote.url} refused the push: {shown(reason if advice else told or reason, remote)}"
     return Refused(message, where=remote.url, hint="push it by hand, or as a pull request, or let this user push to the branch")
 
 

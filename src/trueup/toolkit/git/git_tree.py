@@ -17,6 +17,10 @@ class GitTree(Tree):
         self._objects = objects
         self._folders: dict[str, Mapping[str, tuple[int, str]]] = {}
 
+    def entry(self, path: str) -> tuple[int, str]:
+        """Mode and object id of what is at a path itself, where a link is a link; (0, "") where nothing is."""
+        return self._entry(path)
+
     def _mode(self, path: str) -> int:
         mode, _ = self._entry(path)
         return mode

@@ -21,7 +21,7 @@ from pygit2.enums import ObjectType
 
 from trueup.model.errors import SettingsError, TrueupError, Unreachable
 from trueup.toolkit.git import history, repair
-from trueup.toolkit.git.draft import Draft, commit_of
+from trueup.toolkit.git.draft import Content, Draft, commit_of
 from trueup.toolkit.git.failure import failure, is_corrupt, is_locked, is_missing_reference, is_shallow, rejection
 from trueup.toolkit.git.git_tree import GitTree
 from trueup.toolkit.git.history import Blame, Commit, Line, PathChange
@@ -117,6 +117,9 @@ class Mirror:
         Raises Outdated when it is something else, Refused with the server's words when it says no.
         """
         arguments = ["push", "--porcelain", "--no-verify", "--no-signed", "--no-follow-tags", "--recurse-submodules=no"]
+        if self.remote.scheme == "file":
+            # A clone of one's own, without any other remote: its work tree goes along when it is clean, and git refuses when it is not.
+            arguments += ["--receive-pack=git -c receive.denyCurrentBranch=updateInstead receive-pack"]
         arguments += [f"--force-with-lease={name}:{expected}", "--", self.remote.url, f"{commit}:{name}"]
         completed = await self._git().run(*arguments, limits=self._transfer)
         if not completed.succeeded:
@@ -152,6 +155,11 @@ class Mirror:
         if folder is None or root.kind(path) != "folder":
             raise refusal(path, f"there is no folder {path} in commit {commit[:10]}", "check the path that is followed")
         return GitTree(self.objects, folder)
+
+    def content(self, commit: str, path: str) -> Content | None:
+        """What a commit has at a path, for a draft: a link is a link. None where nothing is."""
+        mode, object_id = self.tree(commit).entry(path)
+        return Content(mode, object_id) if mode else None
 
     def commit(self, commit: str) -> Commit:
         """One commit. Raises Unreachable when it is not here."""

@@ -7,6 +7,7 @@ from tests.testbed.repositories import Workplace, git
 from trueup.model.errors import DeclarationError, Outdated, Refused
 from trueup.toolkit.git.draft import Content, Draft, Person
 from trueup.toolkit.git.mirror import Mirror
+from trueup.toolkit.git.remote import remote
 
 TRUEUP = Person("Trueup", "trueup@example.org")
 
@@ -99,3 +100,28 @@ async def test_a_file_is_not_put_outside_the_tree(workplace: Workplace, mirror: 
     with pytest.raises(DeclarationError):
         await mirror.push_commit(Draft(head.commit, {path: Content(0o100644, mirror.store(b"x"))}, "x", TRUEUP), head.name)
     assert git(workplace.origin, "rev-parse", "main") == commit
+
+
+async def test_a_clone_without_a_remote_takes_the_commit_into_its_clean_work_tree(workplace: Workplace, tmp_path: Path) -> None:
+    first = workplace.commit({"a.txt": "one\n"}, push=False)
+    mirror = Mirror(tmp_path / "own", remote(str(workplace.clone)))
+    head = await mirror.head("main")
+    await mirror.fetch(head)
+    draft = Draft(first, {"a.txt": Content(0o100644, mirror.store(b"two\n"))}, "change", TRUEUP)
+    made = await mirror.push_commit(draft, head.name)
+    assert workplace.head() == made
+    assert (workplace.clone / "a.txt").read_text() == "two\n"
+    assert workplace.git("status", "--porcelain") == ""
+
+
+async def test_what_a_person_has_not_committed_is_never_overwritten(workplace: Workplace, tmp_path: Path) -> None:
+    first = workplace.commit({"a.txt": "one\n"}, push=False)
+    mirror = Mirror(tmp_path / "own", remote(str(workplace.clone)))
+    head = await mirror.head("main")
+    await mirror.fetch(head)
+    workplace.write({"a.txt": "mine\n"})
+    draft = Draft(first, {"a.txt": Content(0o100644, mirror.store(b"two\n"))}, "change", TRUEUP)
+    with pytest.raises(Refused, match="refused the push"):
+        await mirror.push_commit(draft, head.name)
+    assert workplace.head() == first
+    assert (workplace.clone / "a.txt").read_text() == "mine\n"
