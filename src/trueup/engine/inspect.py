@@ -23,7 +23,7 @@ from trueup.model.health import HealthReport, State
 from trueup.model.manifest import Key
 from trueup.model.memory import Address, Drifted, Outline, Standing
 from trueup.model.plan import Plan, Verb
-from trueup.model.run import Status, Sync
+from trueup.model.run import Status, Sync, Trigger
 from trueup.model.selection import Selection
 from trueup.model.source import Repository
 
@@ -82,6 +82,9 @@ class Inspections:
         desired = await self.wants.desired(course)
         runtime = await self.wants.runtime(course)
         planned = await plan(runtime, desired, self.memory)
+        if course.settled and not planned.empty:
+            # Looking is like being told by a watch: whoever walks next finds it in the queue.
+            await self.store(self.memory.wake, [course.address], Trigger.DRIFT)
         there = [action.key for action in planned.actions if action.verb is not Verb.DELETE]
         return planned, await observe(runtime, desired, course.versions, there)
 

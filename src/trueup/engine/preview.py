@@ -54,7 +54,8 @@ class Previews:
             raise UsageError(f"there is no application `{unknown[0]}`", where=identity, hint="`trueup status` lists them")
         if selection.everything or selection.names:
             return sorted(meant)
-        return sorted(address for address in meant if _is_open(declared.get(address.application), known.get(address)))
+        waiting = set(self.memory.pending(identity))
+        return sorted(each for each in meant if each in waiting or _is_open(declared.get(each.application), known.get(each)))
 
     def _standings_of(self, identity: str, name: str) -> list[Standing]:
         found = self.memory.standings(identity, Address(identity, name), 8)
