@@ -100,14 +100,13 @@ class Stepping:
             there = self._all_files()
             files: dict[str, str | None] = {file: blob for file, blob in there.items() if changed is None or known.get(file) != blob}
             files.update({file: None for file in known if file not in there})
-            return files
-        mine = [path for path in changed if is_declaration(path) and (not self.folder or path.startswith(self.folder + "/"))]
-        hidden = ignored(self.tree, self.folder, mine)
-        files = {path: self.tree.object_id(path) if self.tree.kind(path) == "file" else None for path in mine if path not in hidden}
-        broken = {fault.file for fault in self.before.faults if fault.file in known}
-        if files or broken:
-            files.update({file: known[file] for file in broken if file not in files})
-        return files
+        else:
+            mine = [path for path in changed if is_declaration(path) and (not self.folder or path.startswith(self.folder + "/"))]
+            hidden = ignored(self.tree, self.folder, mine)
+            files = {path: self.tree.object_id(path) if self.tree.kind(path) == "file" else None for path in mine if path not in hidden}
+        # What is wrong is known as it last was right: only the file says what it is now.
+        broken = {fault.file for fault in self.before.faults} | {outline.file for outline in self.outlines.values() if outline.faulty}
+        return {**{file: known[file] for file in sorted(broken) if file in known}, **files}
 
     def _all_files(self) -> dict[str, str]:
         found = dict(self.around.mirror.tree(self.commit).find(is_declaration, self.folder))
@@ -216,7 +215,7 @@ class Stepping:
         """The applications to render again, each as the catalog knows it."""
         names = {application.name for application in found.applications}
         names.update(name for name, outline in self.outlines.items() if outline.faulty)
-        names.update(self.cross_faults, self.file_faults)
+        names.update(self.cross_faults, self.file_faults, self.absent)
         names.update(self._touched(changed))
         names -= set(self.step.removed)
         known = {
@@ -267,10 +266,11 @@ class Stepping:
         self.inputs[application.name] = rendering.inputs
 
     def _stay(self, application: Application, known: Declared | None, faults: tuple[Fault, ...], inputs: tuple[Input, ...] | None) -> None:
-        """Absent is not broken: with a fault, all stays as it was when it last was right."""
+        """Absent is not broken: with a fault, all stays as it was when it last was right, but for the place where it is declared."""
         name = application.name
         base = known or Declared(application=application, revision=self.commit)
-        self.fresh[name] = msgspec.structs.replace(base, faults=faults, absent=name in self.absent)
+        located = msgspec.structs.replace(base.application, file=application.file, line=application.line)
+        self.fresh[name] = msgspec.structs.replace(base, application=located, faults=faults, absent=name in self.absent)
         self.inputs[name] = inputs if inputs is not None else self.around.catalog.inputs(self.repository, name)
 
     # ------------------------------------------------------------------ whose commit it is

@@ -155,4 +155,6 @@ def _revision(inputs: set[Input], mirror: Mirror, head: str) -> str:
 def _value(tree: Tree, given: Input) -> object:
     if given.kind == "folder":
         return tree.listing_id(given.path)
+    if given.kind == "link":
+        return tree.places(given.path)
     return tree.object_id(given.path), tree.mode(given.path)
