@@ -65,7 +65,8 @@ class Engine:
                 await self.reconciler.date(repository)
         finally:
             if self.serving():
-                await self.store(self.memory.postpone, row, lease, time.time() + self.equipment.following(repository).poll, 0)
+                # Only the serve knows how often it looks: it takes the row up at once, and puts its own pause after it.
+                await self.store(self.memory.postpone, row, lease, time.time(), 0)
             else:
                 await self.store(self.memory.finish, row, lease)
         await self._find_what_was_forgotten(repository)
@@ -156,12 +157,14 @@ class Engine:
         finally:
             walking.cancel()
         for address, run in drain.rolled_back:
-            await self.rollbacks.answer(address, run)
-            following = self.equipment.following(await self._repository(address))
-            await self.reconciler.follow(following.repository, Trigger.ROLLBACK)
-            await self.store(self.memory.wake, [address], Trigger.ROLLBACK)
+            try:
+                answer = await self.rollbacks.answer(address, run)
+            except TrueupError as error:
+                problem = problem or error
+                continue
             async for each in self._own_runs({address: Wish()}, wait):
                 yield each
+            problem = problem or _rolled_back(answer)
         if problem is not None:
             raise problem
 
@@ -272,14 +275,24 @@ class Engine:
     # ------------------------------------------------------------------ what a person decides
 
     async def rollback(self, repository: Repository, request: Rollback) -> RolledBack:
-        """Back to a good revision by a revert commit, which is pushed and followed."""
-        await self.follow(repository)
+        """Back to a good revision by a revert commit, which is pushed and followed; where no serve runs, until the good one is healthy.
+
+        Raises what became of that run when it did not end well.
+        """
+        try:
+            await self.follow(repository)
+        except Unreachable:
+            # Then Git hears of it later: what runs can go back all the same.
+            if await self.store(self.memory.followed, repository.identity) is None:
+                raise
         course = await self.course(repository, request.application)
         answer = await self.rollbacks.roll_back(course, request)
-        await self.store(self.memory.wake, [course.address, Address(repository.identity)], Trigger.ROLLBACK, 0.0, 1)
         if not self.serving():
-            async for _ in self.apply(repository, Selection(names=(request.application,)), Order(actor=request.actor)):
-                pass
+            last = None
+            async for run in self._own_runs({course.address: Wish(actor=request.actor)}, wait=True):
+                last = run
+            if last is not None and last.state in (RunState.FAILED, RunState.HELD):
+                raise _unfinished(answer, last)
         return answer
 
     async def pause(self, repository: Repository, application: str, reason: str, actor: str) -> None:
@@ -350,6 +363,22 @@ class Engine:
             if followed is None or (not followed.commit and followed.hold is None):
                 reasons.append(f"{each.repository.url}: {(followed and followed.error) or 'not read yet'}")
         return reasons
+
+
+def _unfinished(answer: RolledBack, run: Run) -> TrueupError:
+    """A rollback whose own run did not end well."""
+    done = f"went back to {answer.good[:7]}" + (f" by {answer.commit[:7]}" if answer.commit else "")
+    message = f"`{answer.application}` {done}, but its run is {run.state}: {run.message}"
+    if run.state is RunState.HELD:
+        return Held(message, kind=run.hold.kind if run.hold else "approval", hint=f"`trueup approve {answer.application}`")
+    return TrueupError(message, hint=f"`trueup history {answer.application}` tells both runs")
+
+
+def _rolled_back(answer: RolledBack) -> TrueupError:
+    """What was to be applied turned out bad, and is not what runs."""
+    done = f"was rolled back to {answer.good[:7]}" + (f" by {answer.commit[:7]}" if answer.commit else "")
+    message = f"{answer.bad[:7]} of `{answer.application}` turned out bad and {done}"
+    return TrueupError(message, hint=answer.message or f"`trueup history {answer.application}` tells both runs")
 
 
 def _trouble(status: Status) -> TrueupError:
