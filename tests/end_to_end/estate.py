@@ -13,7 +13,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -182,6 +183,20 @@ class Estate:
         return Ground(self.state / "targets" / "memory" / Repository(self.repository.identity).short / f"{name}.world")
 
 
+class Figures:
+    """Counts the stages of the walks that were made: a ``Meter``."""
+
+    def __init__(self) -> None:
+        self.stages: Counter[str] = Counter()
+
+    def stage(self, name: str, seconds: float, failed: bool) -> None:
+        """A stage was walked."""
+        self.stages[name] += 1
+
+    def count(self, name: str, labels: Mapping[str, str]) -> None:
+        """Not looked at."""
+
+
 class Ground:
     """A memory target, seen and touched by hand."""
 
@@ -315,8 +330,3 @@ async def eventually(what: Callable[[], Any], seconds: float = 10.0, pause: floa
             last = error
         await asyncio.sleep(pause)
     raise AssertionError(f"it did not come true within {seconds} s; last it was {last!r}")
-
-
-def keys_of(names: Sequence[str], kind: str = "Thing") -> list[str]:
-    """The keys of things."""
-    return [f"{kind}/{name}" for name in names]
