@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -15,7 +16,7 @@ from trueup.model.plan import Action, Verb
 from trueup.model.run import Outcome
 from trueup.runtimes.host.fault import words_of
 from trueup.runtimes.host.member import Look, Member, Wanted
-from trueup.runtimes.host.planning import explained, keeps, owner_of, owners_in, whole_record
+from trueup.runtimes.host.planning import explained, keeps, others_for, owners_in, whole_record
 from trueup.runtimes.host.reading import wanted_of
 from trueup.runtimes.host.record import Entry, Record, Records
 from trueup.runtimes.host.running import masked
@@ -37,17 +38,22 @@ class Batch:
     outdated: set[Key] = field(init=False, default_factory=set)
 
     async def run(self, actions: Sequence[Action]) -> AsyncGenerator[Outcome, None]:
-        """Each outcome as it comes."""
+        """Each outcome as it comes. Raises Unreachable."""
         acting = [action for action in actions if action.verb is not Verb.UNCHANGED]
         try:
-            await in_thread(self._begin, acting)
-        except (TrueupError, OSError) as error:
-            # Without a record of it nothing is done.
+            with self.records.locked(self.desired.application.name):
+                await in_thread(self._begin, acting)
+                async with aclosing(self._outcomes(acting)) as outcomes:
+                    async for outcome in outcomes:
+                        yield outcome
+        except OSError as error:
+            # Nothing is done that cannot be recorded first.
+            if not acting:
+                raise Unreachable(words_of(error), where=str(self.records.folder)) from error
             for action in acting:
                 yield Outcome(action.key, action.verb, "failed", message=words_of(error))
-            if acting:
-                return
-            raise Unreachable(words_of(error), where=str(self.records.folder)) from error
+
+    async def _outcomes(self, acting: Sequence[Action]) -> AsyncGenerator[Outcome, None]:
         slots = asyncio.Semaphore(_AT_ONCE)
         tasks = {asyncio.create_task(self._carry_out(action, slots)) for action in acting}
         try:
@@ -59,17 +65,12 @@ class Batch:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            try:
-                await in_thread(self._finish)
-            except OSError as error:
-                # What was done is on record as begun, and the next walk finds it done.
-                if not acting:
-                    raise Unreachable(words_of(error), where=str(self.records.folder)) from error
+            await self._finish(bool(acting))
 
     def _begin(self, actions: Sequence[Action]) -> None:
         """Look once more, and write down what is going to be written, with the places of old and new: whatever happens then, it is ours."""
         self.wanted = {each.key: each for each in wanted_of(self.desired)}
-        others = self.records.others(owner_of(self.desired))
+        others = others_for(self.records, self.desired, self.wanted.values())
         self.record = whole_record(self.records, self.desired, others)
         before = self.record
         taken: list[tuple[Record, Key]] = []
@@ -155,8 +156,16 @@ class Batch:
         self.record = self.record.having(msgspec.structs.replace(entry, paths=look.paths, written=look.written))
         return Outcome(action.key, action.verb, "done", version=look.version)
 
-    def _finish(self) -> None:
+    async def _finish(self, acted: bool) -> None:
         """What was done, of which revision, under which policy; nothing is written when that is known already."""
+        try:
+            await in_thread(self._settle)
+        except OSError:
+            # What was done is on record as begun, and the next walk finds it done.
+            if not acted:
+                raise
+
+    def _settle(self) -> None:
         final = msgspec.structs.replace(self.record, revision=self.desired.revision, policy=self.desired.application.policy)
         if final != self.records.load(final.owner):
             self.records.save(final)

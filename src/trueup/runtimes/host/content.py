@@ -9,6 +9,7 @@ from typing import Any
 
 _RACY = 2.0
 """A file that changed so recently could change again without its times telling."""
+_MOST_KNOWN = 200_000
 LARGEST_SHOWN = 4096
 """Bytes of a file that a plan shows; of a larger one it shows size and id."""
 _BLOCK = 1 << 20
@@ -70,6 +71,8 @@ class Contents:
             identity = _hashed(descriptor, status.st_size, algorithm)
         finally:
             os.close(descriptor)
+        if len(self.known) >= _MOST_KNOWN:
+            self.known.clear()
         if abs(time.time() - status.st_ctime) > _RACY:
             self.known[place] = (times, identity)
         return identity

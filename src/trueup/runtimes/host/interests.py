@@ -51,8 +51,8 @@ class Interests:
         """Everything that these records name."""
         # The folder of the records comes with the first of them.
         self._folder(str(self.root), COMES_AND_GOES)
-        self._folder(str(self.root / ".trueup"), COMES_AND_GOES)
         for record in records:
+            self._folder(str(self.root / ".trueup" / record.owner.application), COMES_AND_GOES)
             for entry in record.entries:
                 self._add(record, entry)
         return self

@@ -28,6 +28,7 @@ from trueup.runtimes.host.keeper.state import REQUEST, STATE
 from trueup.runtimes.host.thread import in_thread
 
 _BOOT = "import sys; sys.path.append(sys.argv[2]); from trueup.runtimes.host.keeper.launch import main; main(sys.argv[3])"
+_LONGEST_START = 30.0
 _GRACE = 5.0
 """Seconds that a keeper has beyond its service's own time to stop, before it is killed itself."""
 
@@ -61,27 +62,27 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class Instance(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """One start of a service or job, as its keeper tells of it (``keeper.state``)."""
+    """One start of a service or job, as its keeper tells of it (``keeper.state``). A keeper may be older than we are, and tell less."""
 
     folder: str = ""
     token: str
     version: str
-    uses: dict[str, str]
-    spec: dict[str, Any]
     boot: str
     keeper: Identity
-    process: Identity | None
-    phase: str
-    ready: bool
-    failing: bool
-    reason: str
-    restarts: int
-    last_exit: LastExit | None
-    result: Result | None
-    port: int
-    patience: float
-    predecessors: tuple[str, ...]
-    stopped: bool
+    uses: dict[str, str] = {}
+    spec: dict[str, Any] = {}
+    process: Identity | None = None
+    phase: str = "prepared"
+    ready: bool = False
+    failing: bool = False
+    reason: str = ""
+    restarts: int = 0
+    last_exit: LastExit | None = None
+    result: Result | None = None
+    port: int = 0
+    patience: float = 10.0
+    predecessors: tuple[str, ...] = ()
+    stopped: bool = False
 
     @property
     def kept(self) -> bool:
@@ -177,16 +178,20 @@ class Keepers:
         order["environment"] = {**order["environment"], TOKEN: order["token"]}
         source = str(Path(trueup.__file__).parent.parent)
         arguments = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _BOOT, "trueup-keeper", source, str(folder)]
-        started = subprocess.run(
-            arguments,
-            input=json.dumps(order).encode(),
-            capture_output=True,
-            cwd="/",
-            env={TOKEN: order["token"]},
-            start_new_session=True,
-            timeout=30,
-            check=False,
-        )
+        try:
+            started = subprocess.run(
+                arguments,
+                input=json.dumps(order).encode(),
+                capture_output=True,
+                cwd="/",
+                env={TOKEN: order["token"]},
+                start_new_session=True,
+                timeout=_LONGEST_START,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            hint = "something that it needs hangs: look at the disk that its working directory is on"
+            raise Refused(f"its keeper did not start within {_LONGEST_START:.0f}s", where=str(folder), hint=hint) from None
         instance = _read(folder)
         if started.returncode or not instance:
             words = started.stderr.decode(errors="replace").strip().splitlines() or ["it told nothing"]

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
-from trueup.model.contracts import Live
+from trueup.model.contracts import Live, Touch
+from trueup.model.plan import Change
 from trueup.model.secret import MASK
 from trueup.runtimes.host.content import LARGEST_SHOWN, Contents, Seen, shown
 from trueup.runtimes.host.files import read_file
@@ -26,7 +28,23 @@ def live_of(entry: Entry, application: str, ground: Ground, ways: Ways) -> Live 
     if fields is None:
         return None
     head: Fields = {"apiVersion": API_VERSION, "kind": entry.key.kind, "metadata": {"name": entry.key.name}}
-    return Live(head | fields, entry.revision)
+    return Live(head | fields, entry.revision, _touches(entry, fields))
+
+
+def _touches(entry: Entry, fields: Fields) -> tuple[Touch, ...]:
+    """What a hand changed in a file since it was written. Nobody can tell whose hand it was."""
+    at, seen = fields.pop("at", ""), fields.pop("seen", None)
+    if not isinstance(seen, Seen) or entry.key.kind != "File":
+        return ()
+    identity, _, mode = entry.written.partition(" ")
+    spec = fields["spec"]
+    assert isinstance(spec, dict)
+    changes = []
+    if identity not in ("*", seen.identity):
+        changes.append(Change("spec.content", entry.body.get("content"), spec["content"]))
+    if mode not in ("*", f"{seen.mode:04o}"):
+        changes.append(Change("spec.mode", mode, spec["mode"]))
+    return (Touch("somebody on this host", str(at), tuple(changes)),) if changes else ()
 
 
 def _running(instance: Instance) -> Fields:
@@ -61,8 +79,16 @@ def _placed(entry: Entry, ground: Ground) -> Fields | None:
         hidden = bool(entry.body.get("secret")) or entry.body.get("content") == MASK
         spec["content"] = MASK if hidden else _content(seen, read_file(spot))
         spec["mode"] = f"{seen.mode:04o}"
-        return {"spec": spec}
+        return {"spec": spec, "seen": seen, "at": _changed_at(spot.path)}
     return {"spec": spec, "files": _listing(spot.path)}
+
+
+def _changed_at(path: str) -> str:
+    try:
+        changed = os.lstat(path).st_ctime
+    except OSError:
+        return ""
+    return datetime.fromtimestamp(changed, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _content(seen: Seen, data: bytes | None) -> str:

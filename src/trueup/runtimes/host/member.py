@@ -8,7 +8,7 @@ from trueup.model.contracts import Desired
 from trueup.model.health import Health
 from trueup.model.manifest import Key, Manifest
 from trueup.model.plan import Change, Effect
-from trueup.runtimes.host.manifests import Document
+from trueup.runtimes.host.manifests import Directory, Document, File
 from trueup.runtimes.host.record import Entry
 
 
@@ -25,6 +25,11 @@ class Wanted:
     def key(self) -> Key:
         """Its key."""
         return self.manifest.key
+
+    @property
+    def outside(self) -> bool:
+        """Whether it writes outside of the application's own folder."""
+        return isinstance(self.document, File | Directory) and self.document.spec.path.startswith("/")
 
     def ignores(self, field: str) -> bool:
         """Whether a field (``spec.content``) is left alone once it is there."""

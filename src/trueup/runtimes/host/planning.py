@@ -28,7 +28,7 @@ class Planner:
     def actions(self) -> list[Action]:
         """Every object that is desired or owned. Raises Refused with every refusal."""
         wanted = wanted_of(self.desired)
-        others = self.records.others(owner_of(self.desired))
+        others = others_for(self.records, self.desired, wanted)
         record = whole_record(self.records, self.desired, others)
         left = [entry for entry in record.entries if entry.key not in {each.key for each in wanted}]
         waves = removal_waves((each.manifest.wave for each in wanted), (entry.wave for entry in left))
@@ -91,6 +91,15 @@ def keeps(desired: Desired) -> bool:
     """Whether objects that leave Git stay, without our mark."""
     policy = desired.application.policy
     return not policy.prune or (desired.removed and policy.removal is Removal.KEEP)
+
+
+def others_for(records: Records, desired: Desired, wanted: Iterable[Wanted]) -> list[Record]:
+    """The records that may name the same places: those of every application only when something is outside of this one's own folder."""
+    owner = owner_of(desired)
+    home = f"{records.root / owner.application}/"
+    recorded = (path for entry in records.load(owner).entries for path in entry.paths)
+    shared = any(each.outside for each in wanted) or any(not path.startswith(home) for path in recorded)
+    return records.others(owner, namesakes_only=not shared)
 
 
 def whole_record(records: Records, desired: Desired, others: list[Record]) -> Record:

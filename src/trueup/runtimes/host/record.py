@@ -1,7 +1,10 @@
 """What was written for one application at a target, kept beside it: the mark of ownership, and what a delete must take away."""
 
+import fcntl
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +12,13 @@ import msgspec
 
 from trueup.model.application import Policy
 from trueup.model.contracts import Owner
-from trueup.model.errors import Refused
+from trueup.model.errors import Refused, Unreachable
 from trueup.model.manifest import Key
 from trueup.model.wire import decode, encode
 from trueup.runtimes.host.keeper.file import flush_folder, replace
 
 OWN_FOLDER = ".trueup"
+FORMAT = 1
 
 
 class Entry(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
@@ -42,7 +46,7 @@ class Entry(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 class Record(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """Everything that carries our mark for one application. ``revision`` is the last that was written from."""
 
-    format: int = 1
+    format: int = FORMAT
     owner: Owner
     revision: str = ""
     policy: Policy = Policy()
@@ -76,15 +80,32 @@ class Records:
 
     def load(self, owner: Owner) -> Record:
         """An application's record; an empty one when there is none. Raises Refused for one that cannot be read."""
-        return self._read(self.file(owner)) or Record(owner=owner)
+        return self.read(self.file(owner)) or Record(owner=owner)
 
     def all(self) -> list[Record]:
         """Every record. Raises Refused for one that cannot be read: nothing may be concluded from it."""
-        return [record for file in sorted(self.folder.glob("*/record-*.json")) if (record := self._read(file))]
+        return [record for file in sorted(self.folder.glob("*/record-*.json")) if (record := self.read(file))]
 
-    def others(self, owner: Owner) -> list[Record]:
-        """Every record but this application's."""
-        return [record for record in self.all() if record.owner != owner]
+    def others(self, owner: Owner, namesakes_only: bool = False) -> list[Record]:
+        """Every record but this application's, or those of applications of the same name. Raises Refused as ``all`` does."""
+        files = self.folder.glob(f"{owner.application if namesakes_only else '*'}/record-*.json")
+        return [record for file in sorted(files) if (record := self.read(file)) and record.owner != owner]
+
+    @contextmanager
+    def locked(self, application: str) -> Iterator[None]:
+        """Nobody else on this host writes for this application meanwhile. Raises Unreachable when somebody does."""
+        folder = self.folder / application
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            if not _lock(descriptor, folder):
+                hint = "two that serve the same root walk at the same time: let one of them go, or wait"
+                raise Unreachable(f"another Trueup writes for {application} on this host", where=str(folder), hint=hint)
+            yield
+        finally:
+            os.close(descriptor)
+            _remove_empty(folder)
 
     def save(self, record: Record) -> None:
         """Replace an application's record, or remove it when nothing carries our mark. Raises OSError."""
@@ -96,19 +117,33 @@ class Records:
         elif file.exists():
             file.unlink()
             flush_folder(str(file.parent))
-            self._tidy(file.parent)
+            _remove_empty(file.parent / "services", file.parent / "jobs", self.root / file.parent.name)
 
-    def _tidy(self, folder: Path) -> None:
-        """Remove what is empty: our own folder of the application, and the one with its files."""
-        for empty in (folder / "services", folder / "jobs", folder, self.root / folder.name):
-            if empty.is_dir() and not empty.is_symlink() and not os.listdir(empty):  # noqa: PTH208
-                empty.rmdir()
-
-    def _read(self, file: Path) -> Record | None:
+    def read(self, file: Path) -> Record | None:
+        """One record; None when it is not there. Raises Refused when it cannot be read."""
         try:
-            return decode(file.read_bytes(), Record)
+            record = decode(file.read_bytes(), Record)
         except FileNotFoundError:
             return None
         except (OSError, msgspec.MsgspecError, ValueError) as error:
             hint = "restore it, or remove it to give up ownership of what it names: those objects are then adopted anew"
             raise Refused(f"the record {file} cannot be read: {error}", where=str(file), hint=hint) from error
+        if record.format > FORMAT:
+            raise Refused(f"the record {file} was written by a newer Trueup", where=str(file), hint="bring this one up to date")
+        return record
+
+
+def _lock(descriptor: int, folder: Path) -> bool:
+    """Whether the folder is ours now; one that its last owner removed meanwhile is nobody's."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return folder.stat().st_ino == os.fstat(descriptor).st_ino
+    except (BlockingIOError, FileNotFoundError):
+        return False
+
+
+def _remove_empty(*folders: Path) -> None:
+    for folder in folders:
+        if folder.is_dir() and not folder.is_symlink():
+            with suppress(OSError):
+                folder.rmdir()

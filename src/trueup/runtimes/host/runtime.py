@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from trueup.model.contracts import Desired, Live, Lost, Moved, Owned, Owner
@@ -47,12 +48,9 @@ class HostRuntime:
     async def apply(self, desired: Desired, actions: Sequence[Action]) -> AsyncIterator[Outcome]:
         """Carry out a batch, all of it at once; tell each outcome as it comes."""
         self._reach()
-        outcomes = Batch(self.records, self.members, desired).run(actions)
-        try:
+        async with aclosing(Batch(self.records, self.members, desired).run(actions)) as outcomes:
             async for outcome in outcomes:
                 yield outcome
-        finally:
-            await outcomes.aclose()
 
     async def health(self, desired: Desired, versions: Mapping[Key, str]) -> dict[Key, Health]:
         """How these objects do, each at the version that is given."""

@@ -2,14 +2,15 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from trueup.model.contracts import Lost, Moved
 from trueup.model.errors import Refused
-from trueup.runtimes.host.inotify import IGNORED, ISDIR, Q_OVERFLOW, Inotify
-from trueup.runtimes.host.interests import Interests
+from trueup.runtimes.host.inotify import IGNORED, ISDIR, Q_OVERFLOW, Event, Inotify
+from trueup.runtimes.host.interests import COMES_AND_GOES, Folder, Interests
 from trueup.runtimes.host.keeper.process import lives
 from trueup.runtimes.host.keeper.state import STATE
 from trueup.runtimes.host.record import Records
@@ -21,122 +22,139 @@ _BURST = 0.075
 _LOOK = 2.0
 
 Signature = tuple[object, ...]
+Told = Moved | Lost
+Files = set[Path]
+"""Records by their files: each says what has to be watched for one application."""
 
 
 @dataclass(slots=True)
 class Watch:
-    """One reader of everything that moves."""
+    """One reader of everything that moves. What is to be watched is known by record, so that one change renews the watch of one."""
 
     records: Records
     ways: Ways
     woken: asyncio.Event = field(default_factory=asyncio.Event)
+    parts: dict[Path, Interests] = field(default_factory=dict)
     watches: dict[int, str] = field(default_factory=dict)
+    numbers: dict[str, int] = field(default_factory=dict)
     processes: dict[tuple[int, int], int] = field(default_factory=dict)
-    interests: Interests | None = None
 
-    async def moves(self) -> AsyncIterator[Moved | Lost]:
+    async def moves(self) -> AsyncIterator[Told]:
         """For as long as it is read."""
+        kernel: Inotify | None = None
         try:
             kernel = Inotify()
+            asyncio.get_running_loop().add_reader(kernel.descriptor, self.woken.set)
+            await self._renew(kernel, await in_thread(self._files))
+            while True:
+                for told in await self._next(kernel):
+                    yield told
         except OSError as error:
-            yield Lost(_words(error))
-            async for moved in self._looking():
-                yield moved
-            return
-        loop = asyncio.get_running_loop()
-        loop.add_reader(kernel.descriptor, self.woken.set)
-        try:
-            async for told in self._listening(kernel):
-                yield told
+            yield Lost(f"the kernel cannot watch more ({error.strerror}): looking every {_LOOK:g}s instead")
         finally:
-            loop.remove_reader(kernel.descriptor)
-            kernel.close()
-            self._let_go()
+            self._let_go(kernel)
+        async for moved in self._looking():
+            yield moved
 
-    async def _listening(self, kernel: Inotify) -> AsyncIterator[Moved | Lost]:
-        try:
-            await self._renew(kernel)
-        except OSError as error:
-            yield Lost(_words(error))
-            async for moved in self._looking():
-                yield moved
-            return
-        while True:
-            await self.woken.wait()
-            await asyncio.sleep(_BURST)
-            self.woken.clear()
-            told, renew = self._heard(kernel)
-            try:
-                told |= await self._renew(kernel) if renew else set()
-            except OSError as error:
-                yield Lost(_words(error))
-                async for moved in self._looking():
-                    yield moved
-                return
-            for each in sorted(told, key=str):
-                yield each
-
-    def _heard(self, kernel: Inotify) -> tuple[set[Moved | Lost], bool]:
-        """Whom it is about, and whether there is something new to watch."""
-        told: set[Moved | Lost] = set()
-        renew = False
-        folders = self.interests.folders if self.interests else {}
+    async def _next(self, kernel: Inotify) -> list[Told]:
+        """What was told in the next burst. Raises OSError."""
+        await self.woken.wait()
+        await asyncio.sleep(_BURST)
+        self.woken.clear()
+        told: set[Told] = set()
+        stale: Files = set()
         for event in kernel.read():
+            path = self.watches.get(event.watch, "")
             if event.mask & Q_OVERFLOW:
                 told.add(Lost("the kernel had no room for all events"))
-            folder = folders.get(self.watches.get(event.watch, ""))
-            if folder:
-                told.update(folder.concerned(event.name))
-            renew = renew or bool(event.mask & (ISDIR | IGNORED)) or event.name.startswith("record-") or event.name in ("", STATE)
-        for identity, descriptor in list(self.processes.items()):
-            if not lives(*identity):
-                self._forget(identity, descriptor)
-                told.update({self.interests.keepers[identity]} if self.interests and identity in self.interests.keepers else ())
-        return told, renew
+                stale |= await in_thread(self._files)
+            told.update(moved for folder in self._at(path) for moved in folder.concerned(event.name))
+            stale |= self._stale(event, path)
+        told |= self._ended()
+        if stale:
+            told |= await self._renew(kernel, stale)
+        return sorted(told, key=str)
 
-    async def _renew(self, kernel: Inotify) -> set[Moved | Lost]:
-        """Watch what there is to watch now. What happened before its folder was watched is told of everything in it. Raises OSError."""
-        before = set(self.interests.folders) if self.interests else None
-        self.interests = await in_thread(self._interests)
-        watches: dict[int, str] = {}
-        told: set[Moved | Lost] = set()
-        for path, folder in self.interests.folders.items():
+    def _at(self, path: str) -> list[Folder]:
+        return [part.folders[path] for part in self.parts.values() if path in part.folders]
+
+    def _stale(self, event: Event, path: str) -> Files:
+        """The records of which something new may have to be watched now."""
+        own = str(self.records.folder)
+        if path == own:
+            return {self.records.folder / event.name}
+        if event.name.startswith("record-") and os.path.dirname(path) == own:  # noqa: PTH120
+            return {Path(path) / event.name}
+        if event.mask & (ISDIR | IGNORED) or event.name in ("", STATE):
+            return {file for file, part in self.parts.items() if path in part.folders}
+        return set()
+
+    async def _renew(self, kernel: Inotify, stale: Files) -> set[Told]:
+        """Watch what these records name now. What happened before its folder was watched is told of all in it. Raises OSError."""
+        first = not self.parts
+        renewed = await in_thread(self._read, stale)
+        for file, part in renewed.items():
+            self.parts.pop(file, None)
+            if part:
+                self.parts[file] = part
+        told: set[Told] = set()
+        masks = {str(self.records.folder): COMES_AND_GOES, str(self.records.root): COMES_AND_GOES}
+        for part in self.parts.values():
+            for path, folder in part.folders.items():
+                masks[path] = masks.get(path, 0) | folder.mask
+        for path, mask in masks.items():
             with suppress(FileNotFoundError, NotADirectoryError):
-                number = kernel.add(path, folder.mask)
-                watches[number] = path
-                if before is not None and self.watches.get(number) != path:
-                    told.update(folder.concerned(""))
-        for number in self.watches.keys() - watches.keys():
+                number = kernel.add(path, mask)
+                if self.watches.get(number) != path and not first:
+                    told.update(moved for folder in self._at(path) for moved in folder.concerned(""))
+                self.watches[number], self.numbers[path] = path, number
+        for path in self.numbers.keys() - masks.keys():
+            number = self.numbers.pop(path)
+            self.watches.pop(number, None)
             kernel.remove(number)
-        self.watches = watches
         self._follow()
         return told
 
-    def _interests(self) -> Interests:
-        try:
-            records = self.records.all()
-        except Refused:
-            # Whoever walks next meets it, and tells.
-            records = []
-        return Interests(self.records.root, self.ways).add(records)
+    def _files(self) -> Files:
+        return set(self.records.folder.glob("*/record-*.json")) | self.parts.keys()
+
+    def _read(self, stale: Files) -> dict[Path, Interests | None]:
+        """What has to be watched for records, or for all in a folder of records; None for one that is gone."""
+        files = {each for file in stale for each in ([file] if file.suffix == ".json" else [file, *file.glob("record-*.json")])}
+        found: dict[Path, Interests | None] = {}
+        for file in files:
+            found[file] = None
+            with suppress(Refused):
+                # One that cannot be read is met by whoever walks next, and told then.
+                record = self.records.read(file)
+                found[file] = Interests(self.records.root, self.ways).add([record]) if record else None
+        return found
+
+    def _ended(self) -> set[Told]:
+        """The keepers that ended."""
+        told: set[Told] = set()
+        for identity, descriptor in list(self.processes.items()):
+            if not lives(*identity):
+                self._forget(identity, descriptor)
+                told.update(part.keepers[identity] for part in self.parts.values() if identity in part.keepers)
+        return told
 
     def _follow(self) -> None:
         """Hear of the end of every keeper. Raises OSError."""
-        wanted = self.interests.keepers if self.interests else {}
+        wanted = {identity for part in self.parts.values() for identity in part.keepers}
         for identity, descriptor in list(self.processes.items()):
             if identity not in wanted:
                 self._forget(identity, descriptor)
-        loop = asyncio.get_running_loop()
-        for identity in wanted.keys() - self.processes.keys():
+        for identity in wanted - self.processes.keys():
             try:
                 descriptor = os.pidfd_open(identity[0])
             except ProcessLookupError:
                 self.woken.set()
                 continue
             self.processes[identity] = descriptor
-            loop.add_reader(descriptor, self._ended, descriptor)
+            asyncio.get_running_loop().add_reader(descriptor, self._hear, descriptor)
 
-    def _ended(self, descriptor: int) -> None:
+    def _hear(self, descriptor: int) -> None:
         # It stays readable: heard once is enough.
         asyncio.get_running_loop().remove_reader(descriptor)
         self.woken.set()
@@ -146,9 +164,12 @@ class Watch:
         asyncio.get_running_loop().remove_reader(descriptor)
         os.close(descriptor)
 
-    def _let_go(self) -> None:
+    def _let_go(self, kernel: Inotify | None) -> None:
         for identity, descriptor in list(self.processes.items()):
             self._forget(identity, descriptor)
+        if kernel:
+            asyncio.get_running_loop().remove_reader(kernel.descriptor)
+            kernel.close()
 
     async def _looking(self) -> AsyncIterator[Moved]:
         """Without the kernel's help."""
@@ -164,18 +185,21 @@ class Watch:
     def _signatures(self) -> dict[Moved, list[Signature]]:
         """What can be seen of every object without reading it."""
         found: dict[Moved, list[Signature]] = {}
-        interests = self._interests()
-        for path, folder in sorted(interests.folders.items()):
-            for name, moved in folder.names.items():
-                for each in moved:
-                    found.setdefault(each, []).append(_signature(f"{path}/{name}", folder.mask))
-            for each, inside, keep in folder.everything:
-                names = _names(path)
-                own = [name for name in names if each in folder.concerned(name)] if keep or inside else names
-                found.setdefault(each, []).extend(_signature(f"{path}/{name}", folder.mask) for name in own)
-        for identity, moved_ in interests.keepers.items():
-            found.setdefault(moved_, []).append(identity)
+        for part in self._read(self._files()).values():
+            for path, folder in sorted(part.folders.items()) if part else ():
+                for moved, names in _seen_in(path, folder):
+                    found.setdefault(moved, []).extend(_signature(f"{path}/{name}") for name in names)
+            for identity, moved in part.keepers.items() if part else ():
+                found.setdefault(moved, []).append(identity)
         return found
+
+
+def _seen_in(path: str, folder: Folder) -> Iterable[tuple[Moved, list[str]]]:
+    for name, moved in folder.names.items():
+        yield from ((each, [name]) for each in moved)
+    names = _names(path) if folder.everything else []
+    for each, _, _ in folder.everything:
+        yield each, [name for name in names if each in folder.concerned(name)]
 
 
 def _names(folder: str) -> list[str]:
@@ -185,7 +209,7 @@ def _names(folder: str) -> list[str]:
         return []
 
 
-def _signature(path: str, mask: int) -> Signature:
+def _signature(path: str) -> Signature:
     try:
         status = os.lstat(path)
     except OSError:
@@ -194,7 +218,3 @@ def _signature(path: str, mask: int) -> Signature:
         # A folder's times change with what is in it; that is told of what is in it.
         return (path, status.st_ino)
     return (path, status.st_ino, status.st_size, status.st_mode, status.st_mtime_ns, status.st_ctime_ns)
-
-
-def _words(error: OSError) -> str:
-    return f"the kernel cannot watch more ({error.strerror}): looking every {_LOOK:g}s instead"

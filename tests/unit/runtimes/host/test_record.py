@@ -6,7 +6,7 @@ import pytest
 
 from trueup.model.application import Policy
 from trueup.model.contracts import Owner
-from trueup.model.errors import Refused
+from trueup.model.errors import Refused, Unreachable
 from trueup.model.manifest import Key
 from trueup.runtimes.host.record import Entry, Record, Records
 
@@ -35,8 +35,10 @@ def test_two_repositories_may_have_an_application_of_the_same_name(tmp_path: Pat
 def test_a_record_without_objects_is_removed_with_its_empty_folders(tmp_path: Path) -> None:
     records = Records(tmp_path)
     (tmp_path / "shop").mkdir()
-    records.save(record(OURS, "a"))
-    records.save(record(OURS))
+    with records.locked("shop"):
+        records.save(record(OURS, "a"))
+    with records.locked("shop"):
+        records.save(record(OURS))
     assert [each for each in tmp_path.rglob("*") if each.name != ".trueup"] == []
     assert records.load(OURS) == Record(owner=OURS)
 
@@ -48,6 +50,25 @@ def test_a_folder_that_is_not_empty_stays(tmp_path: Path) -> None:
     records.save(record(OURS, "a"))
     records.save(record(OURS))
     assert (tmp_path / "shop/theirs").exists()
+
+
+def test_two_never_write_for_an_application_at_a_time(tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    with records.locked("shop"):
+        with pytest.raises(Unreachable, match="another Trueup writes"), Records(tmp_path).locked("shop"):
+            pass
+        with Records(tmp_path).locked("till"):
+            pass
+    with Records(tmp_path).locked("shop"):
+        pass
+
+
+def test_the_record_of_a_newer_trueup_is_left_alone(tmp_path: Path) -> None:
+    records = Records(tmp_path)
+    records.save(record(OURS, "a"))
+    records.file(OURS).write_text(records.file(OURS).read_text().replace('"format":1', '"format":2'))
+    with pytest.raises(Refused, match="newer Trueup"):
+        records.load(OURS)
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b'{"owner": 3}', b"\xff\xfe"])

@@ -22,6 +22,8 @@ QUICK_EXITS = 3
 """After so many quick ends in a row a service counts as failing; it is started again all the same."""
 FIRST_LOOK = 0.05
 """Seconds from a start to the first look; the next ones come at twice the distance, up to the interval."""
+LONGEST_HANDOVER = 240
+"""How often the version before is asked to stop, twice a second, before it is killed with its keeper."""
 STILL_READY = 10.0
 """Seconds between two looks at a service that is ready."""
 
@@ -62,6 +64,8 @@ class Keeper:
         self.began = 0.0
         self.failures = 0
         self.eager = FIRST_LOOK
+        self.absences = 0
+        self.handing = 0
 
     def run(self, begun: Callable[[], None]) -> None:
         """Until told to stop, or until a job has ended and its result is on disk. ``begun`` is called once the first start was tried."""
@@ -149,7 +153,9 @@ class Keeper:
 
     def _on_home(self) -> None:
         """Somebody removed the folder: then nobody can find this service any more, and it must not stay behind."""
-        if not os.path.isdir(self.order.folder):  # noqa: PTH112
+        here = os.path.isdir(self.order.folder)  # noqa: PTH112
+        self.absences = 0 if here else self.absences + 1
+        if self.absences > 1:
             self._stop("its folder was removed")
             return
         self._after("home", STEADY)
@@ -362,8 +368,10 @@ class Keeper:
         """Stop what ran before, now that this one is ready."""
         left = [each for each in processes() if token_of(each.pid) in self.state.predecessors]
         keepers = [each for each in left if each.session == each.pid and _is_keeper(each.pid)]
-        for each in keepers or left:
-            send(each, signal.SIGTERM if keepers else signal.SIGKILL)
+        self.handing += 1
+        patient = bool(keepers) and self.handing < LONGEST_HANDOVER
+        for each in keepers if patient else left:
+            send(each, signal.SIGTERM if patient else signal.SIGKILL)
         if left:
             self._after("handover", 0.5)
             return
