@@ -96,7 +96,7 @@ class HostGround(Ground):
 
     async def world(self) -> World:
         """The files below the root, and the processes that run."""
-        files = {Key("File", file.stem): _thing(file) for file in self._files()}
+        files = {Key("File", file.stem): _thing(file) for file in self._files() if file.is_file()}
         running = {
             Key("Service", folder.parent.name): Thing(str(state["process"]), _command(state["process"]["pid"]))
             for folder, running, state in self._services()
@@ -153,6 +153,56 @@ class SharedPathsGround(HostGround):
 
     def _file(self, owner: Owner, key: Key) -> Path:
         return self.folder / "etc" / f"{key.name}.conf"
+
+
+class DirectoryGround(HostGround):
+    """A directory in the place of the file."""
+
+    def files(self) -> dict[str, bytes]:
+        """Two versions of what is in it."""
+        return {f"site/{version}/{name}": version.encode() for version in ("1", "2") for name in ("index.html", "css/site.css")}
+
+    def bodies(self, version: int, prefix: str) -> list[Body]:
+        """The version is the folder that it comes from."""
+        site = _body("Directory", f"{prefix}-site", {"source": f"/site/{version}", "path": f"{prefix}-site.conf", "keep": ["uploads/**"]})
+        return [site, *super().bodies(version, prefix)[1:]]
+
+    def secret_bodies(self, secret: Secret, prefix: str) -> None:
+        """What is in Git is no secret."""
+
+    def ignore(self, key: Key) -> None:
+        """It has no two fields that can be told apart."""
+
+    async def tamper(self, owner: Owner, key: Key) -> None:
+        """Another page, and one more."""
+        (self._file(owner, key) / "index.html").write_text("hacked")
+        (self._file(owner, key) / "more.html").write_text("hacked")
+
+    async def plant(self, owner: Owner, body: Body) -> None:
+        """Make the folder by hand."""
+        folder = self._file(owner, Key.of(body))
+        for path, content in self.files().items():
+            if f"/{path}".startswith(body["spec"]["source"]):
+                file = folder / f"/{path}".removeprefix(body["spec"]["source"] + "/")
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content)
+
+    async def remove(self, owner: Owner, key: Key) -> None:
+        """Delete the folder."""
+        if key.kind == "Directory":
+            shutil.rmtree(self._file(owner, key))
+        else:
+            await super().remove(owner, key)
+
+    async def world(self) -> World:
+        """The folders below the root, and the processes that run."""
+        running = {key: thing for key, thing in (await super().world()).items() if key.kind == "Service"}
+        return {Key("Directory", folder.stem): _folder(folder) for folder in self._files()} | running
+
+
+def _folder(folder: Path) -> Thing:
+    content = {str(file.relative_to(folder)): (file.read_bytes(), oct(file.stat().st_mode)) for file in folder.rglob("*") if file.is_file()}
+    return Thing(str(folder.stat().st_ino), content)
 
 
 def _file(name: str, path: str = "", **spec: object) -> Body:

@@ -1,6 +1,6 @@
 """The host runtime keeps the promises of a runtime."""
 
-from tests.contract.host_ground import HostGround, SharedPathsGround
+from tests.contract.host_ground import DirectoryGround, HostGround, SharedPathsGround
 from trueup.testing import RuntimeContract
 
 
@@ -14,3 +14,9 @@ class TestSharedPaths(RuntimeContract):
     """With files that two applications can name."""
 
     ground = SharedPathsGround
+
+
+class TestDirectory(RuntimeContract):
+    """With a folder of the repository, exchanged as a whole."""
+
+    ground = DirectoryGround
