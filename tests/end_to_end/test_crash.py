@@ -75,16 +75,14 @@ def test_killed_at_any_moment_it_ends_as_if_nothing_had_happened(estate: Estate,
         crashing.keep()
         moments = crashing.moments()
         assert {moment.name for moment in moments} >= {f"{station} {word}" for station in STATIONS for word in ("begins", "ends")}
-        expected = told(estate)
+        expected, after = told(estate), world(estate, identities)
+        assert after["Thing/changes"] == (2, True, 2)
         for moment in moments:
             crashing.put_back()
             assert crashing.command("apply", dies=moment) == -9, moment
             code = crashing.command("apply")
             assert (code, told(estate)) == (3, expected), (moment, somebody.said)
-            assert world(estate, identities) == {
-                "Thing/changes": (2, True, 2), "Thing/stays": (None, True, 1), "Thing/comes": (None, False, 1),
-                "Thing/comes-too": (None, False, 1), "Thing/manual": (1, True, 1), "Thing/asked": (2, True, 2), "Thing/paused": (1, True, 1),
-            }, moment  # fmt: skip
+            assert world(estate, identities) == after, moment
         print(f"died {len(moments)} times at {commit[:7]}")
 
 
@@ -116,7 +114,8 @@ def test_killed_at_any_moment_of_the_very_first_walk_it_ends_all_the_same(estate
         for moment in moments:
             shutil.rmtree(estate.state)
             assert crashing.command("apply", dies=moment) == -9, moment
-            assert crashing.command("apply") == 0, (moment, somebody.said)
+            for _ in range(2):  # the second one finds that nothing is open
+                assert crashing.command("apply") == 0, (moment, somebody.said)
             assert [record.entry.generation for record in estate.world().objects().values()] == [1, 1], moment
             assert [(run.state, run.revision, len(run.outcomes)) for run in runs(estate)] == [(RunState.SUCCEEDED, commit, 2)], moment
 
