@@ -26,6 +26,6 @@ def command(session: Session, name: str, **options: Any) -> int:
     async def walk(engine: Engine, repository: Repository) -> int:
         done = await engine.rollback(repository, request)
         session.views.show(rollback_lines(done))
-        return 0 if done.commit or done.branch else 3
+        return 3 if done.bad and not done.commit else 0
 
     return session.run(walk)

@@ -186,7 +186,10 @@ class Course:
             return False
         if self.removed:
             return declared is not None and declared.application.target == self.address.target and not declared.absent
-        return declared is not None and not declared.faults and not self.bad and declared.revision != self.revision
+        if declared is None or declared.faults:
+            return False
+        held_back = any(hold.kind == "bad revision" and hold.revision == self.revision for hold in fresh.holds)
+        return held_back or (not self.bad and declared.revision != self.revision)
 
     def heal_pause(self, now: float) -> float:
         """How long drift is left before it is undone again, in seconds: nothing for the first three in a row."""
@@ -248,6 +251,8 @@ class Course:
 
     def _new_run(self, plan: Plan, written: Revision | None, now: float) -> Run:
         declared = self.known.declared
+        trigger = self._run_trigger()
+        hold = self.waiting("bad revision") if trigger is Trigger.ROLLBACK else None
         return Run(
             id=self.run_id,
             repository=self.address.repository,
@@ -258,17 +263,18 @@ class Course:
             author=written.author if written else "",
             subject=written.subject if written else "",
             actor=self.actor or "trueup",
-            trigger=self._run_trigger(),
+            trigger=trigger,
+            of=hold.run if hold else "",
             plan=plan.digest,
             started_at=instant(now),
         )
 
     def _run_trigger(self) -> Trigger:
-        hold = self.waiting("bad revision")
-        if hold and (self.bad or hold.commit == self.revision):
-            return Trigger.ROLLBACK
         if self.settled:
             return Trigger.PERSON if self.trigger is Trigger.PERSON else Trigger.DRIFT
+        hold = self.waiting("bad revision")
+        if hold and not self.at and (self.bad or hold.commit == self.revision):
+            return Trigger.ROLLBACK
         return Trigger.RETRY if self.trigger is Trigger.DRIFT else self.trigger
 
     def hold(self, plan: Plan, hold: Hold, written: Revision | None, now: float) -> tuple[Run, Waiting]:

@@ -9,7 +9,7 @@ from trueup.engine.course import WELL, Course
 from trueup.model.health import HealthReport
 from trueup.model.memory import Address, Drifted, Memory, Standing
 from trueup.model.plan import Hold, Plan
-from trueup.model.run import Outcome, RunState, Sync, Trigger
+from trueup.model.run import Outcome, Run, RunState, Sync, Trigger
 from trueup.model.source import Revision
 from trueup.toolkit.door import Door
 from trueup.toolkit.telemetry import Telemetry
@@ -138,7 +138,21 @@ class Reports:
         self._count(course)
         if state is RunState.SUCCEEDED:
             await self._forget_approvals(course)
+            await self._rolled_back(course, run)
             await self._wake_dependents(course)
+
+    async def _rolled_back(self, course: Course, run: Run) -> None:
+        """The run that this one takes back is told as rolled back; a hold on an earlier revision has done its work."""
+        bad = await self.store(self.memory.run, run.of) if run.trigger is Trigger.ROLLBACK and run.of else None
+        if bad is not None and bad.state is not RunState.RUNNING:
+            await self.store(self.memory.conclude, msgspec.structs.replace(bad, state=RunState.ROLLED_BACK))
+        hold = course.waiting("bad revision")
+        if hold is None or course.bad or course.removed or course.at:
+            return
+        # Somebody may hold this very revision back by now.
+        held = await self.store(self.memory.holds, course.address.repository, course.address.application)
+        if any(each.kind == hold.kind and each.revision == hold.revision for each in held):
+            await self.store(self.memory.lift, course.address.repository, course.address.application, (hold.kind,))
 
     # ------------------------------------------------------------------ who is told
 

@@ -20,7 +20,7 @@ from trueup.engine.watch import Watches
 from trueup.engine.why import Reasons
 from trueup.model.answer import Rendered, RolledBack, Why
 from trueup.model.contracts import Live, Tree
-from trueup.model.errors import DeclarationError, Fault, Held, TrueupError, Unreachable, UsageError
+from trueup.model.errors import DeclarationError, Fault, Held, SettingsError, TrueupError, Unreachable, UsageError
 from trueup.model.memory import Address, Drifted, Followed, Waiting
 from trueup.model.plan import Plan
 from trueup.model.run import Run, RunState, Status, Sync, Trigger
@@ -87,10 +87,10 @@ class Engine:
         await self.store(self.memory.wake, addresses, trigger)
 
     async def _accepted(self, repository: Repository, revision: str) -> str:
-        """A full commit that the followed branch contains. Raises UsageError."""
+        """A full commit that the followed branch contains. Raises UsageError, or Unreachable for a name that the remote does not have."""
         following = self.equipment.following(repository)
         followed = await self.store(self.memory.followed, repository.identity)
-        commit: str = await self.equipment.work.through(following.mirror.complete, revision)
+        commit = await self._commit(repository, revision)
         if followed is None or not await self.equipment.work.through(following.mirror.contains, followed.commit, commit):
             raise UsageError(f"{commit[:7]} is not on the followed branch", where=repository.url, hint="push it, and have it merged")
         return commit
@@ -167,12 +167,6 @@ class Engine:
             problem = problem or _rolled_back(answer)
         if problem is not None:
             raise problem
-
-    async def _repository(self, address: Address) -> Repository:
-        followed = await self.store(self.memory.followed, address.repository)
-        if followed is None:
-            raise UsageError("the repository was not read yet", where=address.repository)
-        return followed.repository
 
     async def _followed_runs(self, wishes: dict[Address, Wish], wait: bool) -> AsyncIterator[Run]:
         """The runs of a serve, seen through the memory. When it dies, this process goes on by itself."""
@@ -281,7 +275,7 @@ class Engine:
         """
         try:
             await self.follow(repository)
-        except Unreachable:
+        except (Unreachable, SettingsError):
             # Then Git hears of it later: what runs can go back all the same.
             if await self.store(self.memory.followed, repository.identity) is None:
                 raise
@@ -305,6 +299,8 @@ class Engine:
 
     async def release(self, repository: Repository, application: str, actor: str) -> list[Waiting]:
         """Lift what a person may lift: pauses and bad revisions of an application; for no name, what keeps the repository's head out."""
+        if not application and not self.serving():
+            await self.follow(repository)
         holds = await self.waiting(repository, application)
         if application:
             lifted = [hold for hold in holds if hold.kind in ("paused", "bad revision")]

@@ -1,10 +1,58 @@
-"""Back to a good revision by a revert commit, so that Git and what runs agree."""
+"""Back to a good revision by a revert commit, so that Git and what runs agree.
 
-from trueup.engine.course import Course
+The bad revision is held back first. So whatever happens after that (a push that is refused, the death of this process), what runs goes
+back to the good revision and stays there; and a push that went well before the death is known again by the trailers of its commit.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from trueup.engine.advance import dates
+from trueup.engine.course import WELL, Course
 from trueup.engine.equipment import Equipment
+from trueup.engine.past import Past
+from trueup.engine.reconcile import Reconciler
+from trueup.engine.revert import Revert, Undo, message_of, revert_of, undo_of
 from trueup.model.answer import RolledBack
-from trueup.model.memory import Address
+from trueup.model.errors import Held, Outdated, Refused, TrueupError, UsageError
+from trueup.model.memory import Address, Declared, Followed, Row, Waiting
+from trueup.model.run import Run, RunState, Trigger
 from trueup.model.selection import Rollback
+from trueup.toolkit.git.draft import Draft, commit_of
+from trueup.toolkit.git.mirror import Mirror
+
+BAD_REVISION: Final = "bad revision"
+TRIES: Final = 5
+SHORT: Final = 7
+RECENT_RUNS: Final = 50
+LOOK_FOR_THE_OTHER: Final = 0.1
+
+
+class Case(msgspec.Struct, frozen=True):
+    """One rollback: from the bad revision to the good one. ``run`` is the run that brought the bad one, empty when none did."""
+
+    request: Rollback
+    address: Address
+    followed: Followed
+    declared: Declared
+    bad: str
+    good: str
+    run: str = ""
+
+    @property
+    def undo(self) -> Undo:
+        """What the commit will say of itself."""
+        return Undo(self.address.application, self.bad, self.good)
+
+    @property
+    def branch(self) -> str:
+        """The full name of the branch that is followed; empty when it is none."""
+        return self.followed.reference if self.followed.reference.startswith("refs/heads/") else ""
 
 
 class Rollbacks:
@@ -12,11 +60,290 @@ class Rollbacks:
 
     def __init__(self, equipment: Equipment) -> None:
         self.equipment = equipment
+        self.memory = equipment.memory
+        self.store = equipment.store.through
+        self.work = equipment.work.through
+        self.reconciler = Reconciler(equipment)
 
     async def roll_back(self, course: Course, request: Rollback) -> RolledBack:
-        """What a person asked for."""
-        raise NotImplementedError
+        """What a person asked for. Raises UsageError when it is not clear where to go back to, or when others go back with it unasked."""
+        undone = await self._undone(course, request.to)
+        if undone is not None:
+            return undone
+        case = await self._case(course, request)
+        revert = await self._revert(case)
+        if not revert.files:
+            message = f"the files of `{request.application}` are already as they were at {case.good[:SHORT]}"
+            return RolledBack(application=request.application, bad="", good=case.good, message=message)
+        _expect_alone(case, revert)
+        return await self._carry_out(case)
 
     async def answer(self, address: Address, run: str) -> RolledBack:
-        """A run whose revision turned out bad, where the policy says ``rollback: auto``."""
-        raise NotImplementedError
+        """A run whose revision turned out bad, where the policy says ``rollback: auto``. Once for each bad revision.
+
+        Raises UsageError when there is nothing to go back to any more.
+        """
+        bad = await self.store(self.memory.run, run)
+        course = await self._course(address)
+        undone = await self._undone(course, "")
+        if undone is not None:
+            return undone
+        declared = course.known.declared
+        if bad is None or declared is None or declared.revision != bad.revision:
+            raise UsageError(f"`{address.application}` has a newer revision by now", hint="that one is walked instead")
+        for earlier in await self._runs(address):
+            if earlier.state is RunState.ROLLED_BACK and earlier.revision == bad.revision:
+                raise UsageError(
+                    f"{bad.revision[:SHORT]} of `{address.application}` was rolled back before, and let in again",
+                    hint=f"`trueup rollback {address.application}` rolls it back once more",
+                )
+        request = Rollback(application=address.application, reason=bad.message, actor="trueup")
+        case = msgspec.structs.replace(await self._case(course, request), run=run)
+        if not (await self._revert(case)).files:
+            raise UsageError(f"the files of `{address.application}` are already as they were at {case.good[:SHORT]}")
+        return await self._carry_out(case)
+
+    async def _course(self, address: Address) -> Course:
+        known = await self.store(self.memory.known, address)
+        return Course(Row(address, 0, 0.0, Trigger.ROLLBACK, 0, 0.0), msgspec.structs.replace(known, run=None, plan=None))
+
+    async def _runs(self, address: Address) -> list[Run]:
+        """The last runs there, newest first."""
+        runs = await self.store(self.memory.runs, address.repository, address.application, "", RECENT_RUNS)
+        return [run for run in runs if run.target == address.target]
+
+    # ------------------------------------------------------------------ from where to where
+
+    async def _undone(self, course: Course, to: str) -> RolledBack | None:
+        """The rollback that was made before, and by whose commit; None when the present revision is not one.
+
+        Somebody may have died between the push and the report: then it is remembered now that this commit is the revert.
+        """
+        known, name = course.known, course.address.application
+        if known.followed is None or known.declared is None or known.declared.faults:
+            return None
+        commit = await self.work(self._mirror(known.followed).commit, known.declared.revision)
+        undo = undo_of(commit)
+        if undo is None or undo.application != name or (to and not undo.good.startswith(to)):
+            return None
+        hold = course.waiting(BAD_REVISION)
+        if hold is not None and hold.revision == undo.bad and hold.commit != commit.id:
+            await self.store(self.memory.hold, msgspec.structs.replace(hold, commit=commit.id))
+        message = f"it was rolled back by this commit before; `--to` goes back further than {undo.good[:SHORT]}"
+        branch = known.followed.reference.removeprefix("refs/heads/")
+        return RolledBack(application=name, bad=undo.bad, good=undo.good, commit=commit.id, branch=branch, message=message)
+
+    async def _case(self, course: Course, request: Rollback) -> Case:
+        followed, declared, name = course.known.followed, course.known.declared, request.application
+        if followed is None or declared is None or course.removed:
+            raise UsageError(f"`{name}` is not declared any more", hint="take the commit back that removed it, with git revert")
+        if followed.hold is not None:
+            hint = "`trueup release --repository` lets the new head in"
+            raise Held(followed.hold.reason, kind=followed.hold.kind, where=followed.repository.url, hint=hint)
+        case = Case(request=request, address=course.address, followed=followed, declared=declared, bad=declared.revision, good="")
+        if declared.faults:
+            case = msgspec.structs.replace(case, bad=await self.work(self._last_touch, case, followed.commit))
+        good = await self._asked_for(case) if request.to else await self._last_good(course, case)
+        runs = [run for run in await self._runs(course.address) if run.revision == case.bad]
+        brought = [run for run in runs if run.trigger is not Trigger.DRIFT] or runs
+        return msgspec.structs.replace(case, good=good, run=brought[0].id if brought else "")
+
+    def _last_touch(self, case: Case, commit: str) -> str:
+        """The application's own revision as of a commit, be it right or wrong."""
+        mirror = self._mirror(case.followed)
+        inputs = Past(self.equipment, case.followed.repository, case.declared.application).at(commit).inputs
+        return dates({"": inputs}, commit, mirror, 0)[""][0]
+
+    async def _asked_for(self, case: Case) -> str:
+        """The revision that a person named, as the application's own: a commit that touched others only is none."""
+        mirror, to, head = self._mirror(case.followed), case.request.to, case.followed.commit
+        commit = await self._complete(mirror, to)
+        if not await self.work(_is_on_line, mirror, head, commit):
+            hint = "`trueup history` and `git log --first-parent` list where one can go back to"
+            raise UsageError(f"{to} is not on the first-parent line of the followed branch", where=case.followed.repository.url, hint=hint)
+        good = await self.work(self._last_touch, case, commit)
+        if good == case.bad:
+            raise UsageError(f"{to} is what `{case.request.application}` has now", hint="name an earlier one with --to")
+        return good
+
+    async def _complete(self, mirror: Mirror, revision: str) -> str:
+        try:
+            return await self.work(mirror.complete, revision)
+        except UsageError as unknown:
+            try:
+                head = await mirror.head(revision)
+            except TrueupError:
+                raise unknown from None
+            return head.commit
+
+    async def _last_good(self, course: Course, case: Case) -> str:
+        """The last revision that was healthy, other than the present one."""
+        held = course.bad.good if course.bad else ""
+        remembered = course.standing.good if course.standing else ""
+        well = [run.revision for run in await self._runs(course.address) if run.state is RunState.SUCCEEDED and run.health.state in WELL]
+        mirror = self._mirror(case.followed)
+        for revision in dict.fromkeys((held, remembered, *well)):
+            if revision not in ("", case.bad) and await self.work(_is_on_line, mirror, case.followed.commit, revision):
+                return revision
+        hint = "name the revision to go back to with --to"
+        raise UsageError(f"no earlier healthy run of `{case.request.application}` is remembered", hint=hint)
+
+    async def _revert(self, case: Case) -> Revert:
+        past = await self.work(Past, self.equipment, case.followed.repository, case.declared.application)
+        return await self.work(revert_of, past, self.memory, case.followed.commit, case.good)
+
+    # ------------------------------------------------------------------ the hold, and then the push
+
+    async def _carry_out(self, case: Case) -> RolledBack:
+        await self._hold(case, case.request.reason)
+        answer = RolledBack(application=case.address.application, bad=case.bad, good=case.good)
+        try:
+            done = await self._propose(case, answer) if case.request.pull_request else await self._push(case, answer)
+        except _Overtaken:
+            raise
+        except TrueupError as error:
+            done = await self._kept(case, answer, error)
+        await self.store(self.memory.wake, [case.address], Trigger.ROLLBACK, 0.0, 1)
+        return done
+
+    async def _hold(self, case: Case, reason: str, commit: str = "") -> None:
+        waiting = Waiting(
+            repository=case.address.repository,
+            application=case.address.application,
+            kind=BAD_REVISION,
+            reason=reason or f"rolled back to {case.good[:SHORT]}",
+            revision=case.bad,
+            good=case.good,
+            commit=commit,
+            run=case.run,
+            actor=case.request.actor or "trueup",
+            at=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        await self.store(self.memory.hold, waiting)
+
+    async def _kept(self, case: Case, answer: RolledBack, error: TrueupError) -> RolledBack:
+        """No commit could be pushed: the hold says why, and how to finish."""
+        name = case.address.application
+        finish = f"finish with `git revert`, or with `trueup rollback {name} --pull-request`"
+        if isinstance(error, UsageError):
+            finish = f"finish with `trueup rollback {name} --with-others`"
+        elif error.retry:
+            finish = f"`trueup rollback {name}` tries again"
+        message = f"no revert commit could be pushed: {error.message}; {finish}"
+        await self._hold(case, message)
+        self.equipment.telemetry.warn(message, application=name, revision=case.bad)
+        return msgspec.structs.replace(answer, message=message)
+
+    async def _push(self, case: Case, answer: RolledBack) -> RolledBack:
+        """Onto the branch that is followed; when somebody was quicker, on top of what they pushed."""
+        if not case.branch:
+            what = f"the tag {case.followed.reference.removeprefix('refs/tags/')}" if case.followed.reference else "a single commit"
+            raise Refused(f"{what} is followed, and no branch")
+        mirror = self._mirror(case.followed)
+        for _ in range(TRIES):
+            revert = await self._revert(case)
+            _expect_alone(case, revert)
+            commit = await self._commit(case, revert)
+            await self._hold(case, case.request.reason, commit)
+            try:
+                await mirror.push(commit, case.branch, case.followed.commit)
+            except Outdated:
+                case = await self._caught_up(case)
+                continue
+            await self._followed_by(case, commit)
+            return msgspec.structs.replace(
+                answer, commit=commit, branch=case.branch.removeprefix("refs/heads/"), files=tuple(sorted(revert.files))
+            )
+        raise Outdated(f"the branch moved {TRIES} times while the commit was made")
+
+    async def _propose(self, case: Case, answer: RolledBack) -> RolledBack:
+        """Onto a branch of its own, for a review. One that is there from an earlier try is left as it is."""
+        branch = f"trueup/rollback-{case.address.application}-{case.bad[:SHORT]}"
+        mirror, revert = self._mirror(case.followed), await self._revert(case)
+        _expect_alone(case, revert)
+        commit = await self._commit(case, revert)
+        await self._hold(case, case.request.reason, commit)
+        try:
+            await mirror.push(commit, f"refs/heads/{branch}", "")
+        except Outdated as error:
+            head = await mirror.head(branch)
+            if undo_of(await self.work(mirror.commit, head.commit)) != case.undo:
+                raise Refused(f"there is another branch {branch}", hint="delete it") from error
+            commit = head.commit
+            await self._hold(case, case.request.reason, commit)
+        message = f"merge the branch {branch} to finish; until then {case.good[:SHORT]} is what runs"
+        return msgspec.structs.replace(answer, commit=commit, branch=branch, files=tuple(sorted(revert.files)), message=message)
+
+    async def _commit(self, case: Case, revert: Revert) -> str:
+        """Written, and nothing refers to it yet."""
+        mirror = self._mirror(case.followed)
+        subject = (await self.work(mirror.commit, case.bad)).subject
+        message = message_of(case.undo, subject, case.request.reason)
+        return await self.work(commit_of, mirror.objects, Draft(case.followed.commit, revert.files, message, self.equipment.person))
+
+    # ------------------------------------------------------------------ what others push meanwhile
+
+    async def _caught_up(self, case: Case) -> Case:
+        """The same on the branch's new head. Raises Outdated when the application has another revision there."""
+        followed = await self._follow(case)
+        fresh = await self.store(self.memory.declared, case.address.repository, case.address.application)
+        if followed.hold is not None:
+            raise Held(followed.hold.reason, kind=followed.hold.kind, where=followed.repository.url)
+        if fresh is None or (fresh.revision != case.bad and not case.declared.faults):
+            await self.store(self.memory.lift, case.address.repository, case.address.application, (BAD_REVISION,))
+            name = case.address.application
+            raise _Overtaken(f"`{name}` has a newer revision by now", hint="look at that one, and roll back again if it is bad too")
+        return msgspec.structs.replace(case, followed=followed, declared=fresh)
+
+    async def _followed_by(self, case: Case, commit: str) -> None:
+        """Step to our own commit at once. One that must be signed is let in because it is known to be ours."""
+        if self.equipment.following(case.followed.repository).rules.signing_keys:
+            await self.store(self.memory.approve, Address(case.address.repository), commit, "trueup")
+        try:
+            await self._follow(case)
+        except TrueupError as error:
+            self.equipment.telemetry.warn(f"fetch failed: {error.message}", repository=case.address.repository, hint=error.hint)
+
+    async def _follow(self, case: Case) -> Followed:
+        """Fetch and discover under the repository's row, as everybody does."""
+        address, lease = Address(case.address.repository), self.equipment.lease
+        polled = address in await self.store(self.memory.pending, address.repository)
+        while True:
+            row = await self.store(self.memory.claim_one, address, lease, time.time())
+            if row is not None:
+                break
+            await asyncio.sleep(LOOK_FOR_THE_OTHER)
+        try:
+            return await self.reconciler.follow(case.followed.repository, Trigger.ROLLBACK)
+        finally:
+            if polled:
+                await self.store(self.memory.postpone, row, lease, time.time(), 0)
+            else:
+                await self.store(self.memory.finish, row, lease)
+
+    def _mirror(self, followed: Followed) -> Mirror:
+        return self.equipment.following(followed.repository).mirror
+
+
+class _Overtaken(Outdated):
+    """Somebody changed the application meanwhile: it is another revision that is good or bad now."""
+
+
+def _expect_alone(case: Case, revert: Revert) -> None:
+    if not revert.others or case.request.with_others:
+        return
+    files = sorted({file for each in revert.others.values() for file in each})
+    names = " and ".join(sorted(revert.others))
+    what = ", ".join(f"`{file}`" for file in files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
+    verb = "is an input" if len(files) == 1 else "are inputs"
+    raise UsageError(
+        f"{what} {verb} of {names} too", hint=f"with --with-others {names} {'goes' if len(revert.others) == 1 else 'go'} back as well"
+    )
+
+
+def _is_on_line(mirror: Mirror, head: str, commit: str) -> bool:
+    return mirror.contains(head, commit) and any(each == commit for each in _line(mirror, head))
+
+
+def _line(mirror: Mirror, head: str) -> Iterator[str]:
+    return (each.id for each in mirror.first_parents(head))

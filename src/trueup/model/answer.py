@@ -42,7 +42,10 @@ class Why(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class RolledBack(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """What a rollback did. ``commit`` is the revert commit; empty when none could be pushed: ``message`` then says how to finish."""
+    """What a rollback did. ``commit`` is the revert commit; empty when none could be pushed: ``message`` then says how to finish.
+
+    ``bad`` is empty when there was nothing to take back.
+    """
 
     application: str
     bad: str

@@ -125,3 +125,17 @@ async def test_what_a_person_has_not_committed_is_never_overwritten(workplace: W
         await mirror.push_commit(draft, head.name)
     assert workplace.head() == first
     assert (workplace.clone / "a.txt").read_text() == "mine\n"
+
+
+async def test_what_a_commit_has_can_be_had_back_as_it_was(workplace: Workplace, mirror: Mirror) -> None:
+    workplace.write({"run": "1", "gone": "1"})
+    (workplace.clone / "run").chmod(0o755)
+    (workplace.clone / "link").symlink_to("run")
+    before = workplace.commit({})
+    for name in ("link", "gone"):
+        (workplace.clone / name).unlink()
+    workplace.commit({"run": "2", "link": "no link", "came": "1"})
+    head = await mirror.head()
+    files = {path: mirror.content(before, path) for path in ("run", "link", "gone", "came", "never/there")}
+    commit = await mirror.push_commit(Draft(head.commit, files, "Revert\n", TRUEUP), head.name)
+    assert git(workplace.origin, "diff", "--raw", before, commit) == ""
