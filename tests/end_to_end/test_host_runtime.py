@@ -481,6 +481,24 @@ async def test_an_edited_file_is_told_within_a_second(machine: Machine) -> None:
             assert {str(moved.key) for moved in told if isinstance(moved, Moved)} == {"File/settings"}
 
 
+async def test_a_watch_that_began_before_anything_was_there_tells_all_the_same(machine: Machine) -> None:
+    async with machine.listening() as told:
+        await asyncio.sleep(0.3)
+        assert told == []
+        await machine.apply(file("settings", path="conf/app.ini", content="a"), service("web", FOREVER))
+        await machine.until(State.HEALTHY, "Service", "web")
+        await asyncio.sleep(0.3)
+        for hand, key in (
+            (lambda: (machine.home / "conf/app.ini").write_text("b"), "File/settings"),
+            (lambda: os.kill(machine.pid("web"), signal.SIGKILL), "Service/web"),
+        ):
+            told.clear()
+            hand()
+            await eventually(lambda: told, 1)
+            assert {str(moved.key) for moved in told if isinstance(moved, Moved)} == {key}
+            await asyncio.sleep(1)
+
+
 async def test_where_the_kernel_cannot_watch_more_it_is_told_and_looked_at(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")

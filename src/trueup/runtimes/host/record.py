@@ -123,7 +123,7 @@ class Records:
         """One record; None when it is not there. Raises Refused when it cannot be read."""
         try:
             record = decode(file.read_bytes(), Record)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
         except (OSError, msgspec.MsgspecError, ValueError) as error:
             hint = "restore it, or remove it to give up ownership of what it names: those objects are then adopted anew"

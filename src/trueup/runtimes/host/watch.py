@@ -45,7 +45,7 @@ class Watch:
         try:
             kernel = Inotify()
             asyncio.get_running_loop().add_reader(kernel.descriptor, self.woken.set)
-            await self._renew(kernel, await in_thread(self._files))
+            await self._renew(kernel, {self.records.folder, *await in_thread(self._files)})
             while True:
                 for told in await self._next(kernel):
                     yield told
@@ -81,8 +81,8 @@ class Watch:
     def _stale(self, event: Event, path: str) -> Files:
         """The records of which something new may have to be watched now."""
         own = str(self.records.folder)
-        if path == own:
-            return {self.records.folder / event.name}
+        if path == own or (path == str(self.records.root) and event.name == self.records.folder.name):
+            return self._files() | {self.records.folder}
         if event.name.startswith("record-") and os.path.dirname(path) == own:  # noqa: PTH120
             return {Path(path) / event.name}
         if event.mask & (ISDIR | IGNORED) or event.name in ("", STATE):
@@ -91,38 +91,51 @@ class Watch:
 
     async def _renew(self, kernel: Inotify, stale: Files) -> set[Told]:
         """Watch what these records name now. What happened before its folder was watched is told of all in it. Raises OSError."""
-        first = not self.parts
-        renewed = await in_thread(self._read, stale)
-        for file, part in renewed.items():
-            self.parts.pop(file, None)
-            if part:
-                self.parts[file] = part
+        first = not self.watches
         told: set[Told] = set()
-        masks = {str(self.records.folder): COMES_AND_GOES, str(self.records.root): COMES_AND_GOES}
+        while stale:
+            for file, part in (await in_thread(self._read, stale)).items():
+                self.parts.pop(file, None)
+                if part:
+                    self.parts[file] = part
+            fresh = self._add(kernel, await in_thread(self._masks))
+            told.update(moved for path in fresh for folder in self._at(path) for moved in folder.concerned(""))
+            # A record may have come into a folder just before that was watched.
+            stale = (await in_thread(_records_in, fresh)) - self.parts.keys()
+        self._follow()
+        return set() if first else told
+
+    def _masks(self) -> dict[str, int]:
+        """Every folder to watch. Those of the records are, before there is one."""
+        own = self.records.folder
+        masks = {str(folder): COMES_AND_GOES for folder in (self.records.root, own, *own.glob("*/"))}
         for part in self.parts.values():
             for path, folder in part.folders.items():
                 masks[path] = masks.get(path, 0) | folder.mask
+        return masks
+
+    def _add(self, kernel: Inotify, masks: dict[str, int]) -> list[str]:
+        """Watch these folders and no others; gives those that are new. Raises OSError."""
+        fresh = []
         for path, mask in masks.items():
             with suppress(FileNotFoundError, NotADirectoryError):
                 number = kernel.add(path, mask)
-                if self.watches.get(number) != path and not first:
-                    told.update(moved for folder in self._at(path) for moved in folder.concerned(""))
+                if self.watches.get(number) != path:
+                    fresh.append(path)
                 self.watches[number], self.numbers[path] = path, number
         for path in self.numbers.keys() - masks.keys():
             number = self.numbers.pop(path)
             self.watches.pop(number, None)
             kernel.remove(number)
-        self._follow()
-        return told
+        return fresh
 
     def _files(self) -> Files:
         return set(self.records.folder.glob("*/record-*.json")) | self.parts.keys()
 
     def _read(self, stale: Files) -> dict[Path, Interests | None]:
-        """What has to be watched for records, or for all in a folder of records; None for one that is gone."""
-        files = {each for file in stale for each in ([file] if file.suffix == ".json" else [file, *file.glob("record-*.json")])}
+        """What has to be watched for records; None for one that is gone."""
         found: dict[Path, Interests | None] = {}
-        for file in files:
+        for file in stale:
             found[file] = None
             with suppress(Refused):
                 # One that cannot be read is met by whoever walks next, and told then.
@@ -192,6 +205,10 @@ class Watch:
             for identity, moved in part.keepers.items() if part else ():
                 found.setdefault(moved, []).append(identity)
         return found
+
+
+def _records_in(folders: Iterable[str]) -> Files:
+    return {file for folder in folders for file in Path(folder).glob("record-*.json")}
 
 
 def _seen_in(path: str, folder: Folder) -> Iterable[tuple[Moved, list[str]]]:
