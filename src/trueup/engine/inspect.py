@@ -72,7 +72,10 @@ class Inspections:
         except TrueupError as error:
             return msgspec.structs.replace(status, sync=Sync.UNKNOWN, health=State.UNKNOWN, message=error.message)
         sync, message = status.sync, status.message
-        if course.settled and not course.known.holds:
+        stays = await self.wants.reason_to_stay(course)
+        if stays is not None:
+            sync, message = stays.sync, "; ".join(words for words in (stays.message, health.message) if words)
+        elif course.settled and not course.known.holds:
             sync = Sync.SYNCED if planned.empty else Sync.OUT_OF_SYNC
             names = ", ".join(str(action.key) for action in planned.changes[:3])
             message = health.message if planned.empty else f"drift: {names}"

@@ -11,7 +11,7 @@ from trueup.engine.equipment import Equipment
 from trueup.engine.guard import Facts, guard
 from trueup.engine.plan import plan
 from trueup.engine.render import value_of
-from trueup.engine.want import Wants
+from trueup.engine.want import Wants, paused
 from trueup.model.application import Application
 from trueup.model.contracts import Desired, Tree
 from trueup.model.errors import DeclarationError, Fault, UsageError
@@ -88,7 +88,7 @@ class Previews:
         runtime = await self.wants.runtime(course)
         planned = await plan(runtime, desired, self.memory)
         facts = Facts(course.removed, len(desired.manifests), course.known.approvals)
-        held = guard(planned, desired.application.policy, facts)
+        held = paused(course) or guard(planned, desired.application.policy, facts)
         return msgspec.structs.replace(planned, held=held)
 
     # ------------------------------------------------------------------ another commit, or the working tree

@@ -29,6 +29,7 @@ from trueup.model.source import Repository
 from trueup.toolkit.git.remote import place
 
 FOLLOW_OTHERS = 0.1
+NOT_DONE = (Sync.FAILED, Sync.UNKNOWN, Sync.OUT_OF_SYNC, Sync.HELD)
 
 
 class Engine:
@@ -192,18 +193,24 @@ class Engine:
     async def _demand_done(self, addresses: Sequence[Address], begun: float) -> None:
         """What was asked for and did not come about without any run of its own to tell it."""
         faults: list[Fault] = []
+        held: list[Held] = []
         for address in addresses:
             known = await self.store(self.memory.known, address)
             if known.declared is not None:
                 faults.extend(known.declared.faults)
             status = known.standing.status if known.standing else None
             silent = status is not None and status.message.startswith(UNREACHABLE)
-            if status and (silent or status.sync in (Sync.FAILED, Sync.UNKNOWN, Sync.OUT_OF_SYNC)) and not faults:
+            if status and (silent or status.sync in NOT_DONE) and not faults:
                 run = await self.store(self.memory.run, status.last_run) if status.last_run else None
                 if silent or run is None or run.started_at < datetime.fromtimestamp(begun - 1, UTC):
-                    raise _trouble(status)
+                    trouble = _trouble(status)
+                    if not isinstance(trouble, Held):
+                        raise trouble
+                    held.append(trouble)
         if faults:
             raise DeclarationError(tuple(dict.fromkeys(faults)))
+        if held:
+            raise held[0]
 
     # ------------------------------------------------------------------ how things stand
 
@@ -380,4 +387,8 @@ def _rolled_back(answer: RolledBack) -> TrueupError:
 def _trouble(status: Status) -> TrueupError:
     if status.message.startswith(UNREACHABLE):
         return Unreachable(status.message.removeprefix(UNREACHABLE), where=f"target {status.target}")
+    if status.sync is Sync.HELD:
+        kind, _, _ = status.message.partition(":")
+        hint = f"`trueup release {status.application}` lets it go on" if kind == "paused" else "`trueup status` shows how it stands"
+        return Held(f"{status.application} is held: {status.message}", kind=kind, hint=hint)
     return TrueupError(f"{status.application}: {status.message}", hint="`trueup status` shows how it stands")

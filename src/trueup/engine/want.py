@@ -11,6 +11,7 @@ from trueup.model.contracts import Desired, Runtime
 from trueup.model.errors import SettingsError
 from trueup.model.manifest import Origin
 from trueup.model.memory import Address, Declared
+from trueup.model.plan import Hold
 from trueup.model.run import Sync
 
 
@@ -20,6 +21,12 @@ class Reason:
 
     sync: Sync
     message: str
+
+
+def paused(course: Course) -> Hold | None:
+    """The hold of somebody who asked that nothing be done."""
+    waiting = course.waiting("paused")
+    return Hold("paused", f"paused: {waiting.reason}" if waiting.reason else "paused") if waiting else None
 
 
 class Wants:
@@ -38,9 +45,9 @@ class Wants:
             return Reason(Sync.UNKNOWN, "its repository was not read yet")
         if course.removed and known.declared is None and known.followed.faults:
             return Reason(Sync.UNKNOWN, "its declaration is gone, and others are broken: it stays as it is")
-        paused = course.waiting("paused")
-        if paused:
-            return Reason(Sync.HELD, f"paused: {paused.reason}" if paused.reason else "paused")
+        held = paused(course)
+        if held is not None:
+            return Reason(Sync.HELD, held.reason)
         if course.faults:
             return Reason(Sync.FAILED, str(course.faults[0]))
         if known.declared and known.declared.absent:

@@ -40,5 +40,7 @@ def _complaint(status: Status) -> TrueupError | None:
     if status.health is State.DEGRADED:
         return Refused(f"{name} is degraded{reason}", hint=f"`trueup logs {name}` shows what it says of itself")
     if status.sync is Sync.HELD:
-        return Held(f"{name} is held{reason}", kind="held", hint=f"`trueup plan --app {name}` shows what waits, and how to let it go")
+        paused = status.message.startswith("paused")
+        shown = f"`trueup release {name}` lets it go on" if paused else f"`trueup plan --app {name}` shows what waits, and how to let it go"
+        return Held(f"{name} is held{reason}", kind="held", hint=shown)
     return None
