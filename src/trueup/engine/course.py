@@ -242,6 +242,7 @@ class Course:
             drift=(),
             digest=self.digest,
             deadline=now + self.policy.timeout,
+            refusals=0,
             heals=(standing.heals + 1 if now - standing.healed_at < CALM else 1) if heals else standing.heals,
             healed_at=now if heals else standing.healed_at,
             status=msgspec.structs.replace(standing.status, revision=self.revision),
@@ -310,6 +311,13 @@ class Course:
             elif outcome.state == "done" and outcome.version:
                 versions[str(outcome.key)] = outcome.version
         self.standing = msgspec.structs.replace(self.standing, versions=versions, deadline=now + self.policy.timeout)
+
+    def may_be_refused_again(self) -> bool:
+        """Count a refusal; whether there may be another. A target that does not answer is tried for ever, and does not count."""
+        if self.standing is None:
+            return False
+        self.standing = msgspec.structs.replace(self.standing, refusals=self.standing.refusals + 1)
+        return self.standing.refusals <= self.policy.retry.limit
 
     def carry_out(self) -> None:
         """Everything of the plan is done."""

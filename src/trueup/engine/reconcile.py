@@ -152,7 +152,10 @@ class Reconciler:
     # ------------------------------------------------------------------ an application's walk
 
     async def walk(self, row: Row, wish: Wish = Wish()) -> Later:
-        """One application's walk, from wherever it is as far as it goes without waiting. Never raises but for a broken memory."""
+        """One application's walk, from wherever it is as far as it goes without waiting.
+
+        Raises only for a broken memory, and Outdated for another plan than the one that was wished for.
+        """
         known = await self.store(self.memory.known, row.address)
         course = Course(row, known, wish.actor, wish.at)
         facts = {"application": row.address.application, "target": row.address.target, "revision": course.revision}
@@ -170,6 +173,9 @@ class Reconciler:
             except Unwritable:
                 raise
             except TrueupError as error:
+                if wish.digest and isinstance(error, Outdated):
+                    # Another plan than the one that was asked for: whoever asked is told, and the application stands as it stood.
+                    raise
                 return await self._failed(course, error)
             except Exception as error:  # noqa: BLE001 - a plug-in may do anything, and must not stop the walks of others
                 self.equipment.telemetry.broke("the walk broke", error)
@@ -302,7 +308,8 @@ class Reconciler:
         if any(outcome.outdated for outcome in failed):
             await self.report.superseded(course, message)
             return Later(now + min(0.1 * 2**course.attempts, course.policy.retry.to), course.attempts + 1)
-        if all(outcome.unreachable for outcome in failed) or course.attempts < course.policy.retry.limit:
+        refused = not all(outcome.unreachable for outcome in failed)
+        if not refused or course.may_be_refused_again():
             await self.report.retried(course, message)
             return Later(now + pause(course.policy, course.attempts), course.attempts + 1)
         await self.report.ended(course, RunState.FAILED, message)
@@ -333,7 +340,7 @@ class Reconciler:
         late = now >= course.deadline
         if health.state is not State.DEGRADED and not late:
             await self.report.waits(course)
-            return self._again_while_progressing(walk, health)
+            return Later(min(now + LOOK_WHILE_PROGRESSING, course.deadline), course.attempts)
         message = health.message if not late else f"not healthy after {round(course.policy.timeout)}s: {health.message}"
         await self.report.ended(course, RunState.FAILED, message)
         rolls_back = course.policy.rollback == "auto" and course.may_roll_back
@@ -342,8 +349,7 @@ class Reconciler:
     def _again_while_progressing(self, walk: Walk, health: HealthReport) -> Later:
         if health.state is not State.PROGRESSING:
             return DONE
-        due = time.time() + LOOK_WHILE_PROGRESSING
-        return Later(min(due, walk.course.deadline) if walk.course.deadline else due, walk.course.attempts)
+        return Later(time.time() + LOOK_WHILE_PROGRESSING, walk.course.attempts)
 
     async def _bring_records_up_to_date(self, walk: Walk) -> None:
         """The ownership record at the target names the revision and the policy as they are now."""

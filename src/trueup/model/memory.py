@@ -240,6 +240,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     deadline: float = 0.0
     good: str = ""
     """The last revision at which a run was healthy."""
+    refusals: int = 0
+    """How often the target refused something of the run that has not ended."""
     heals: int = 0
     healed_at: float = 0.0
     """How often drift was undone in a row, and when last (seconds since the epoch): two who fight over an object are slowed down."""

@@ -1,0 +1,28 @@
+"""How a run that does not become ready ends."""
+
+from tests.end_to_end.estate import Estate, application, documents, target, thing
+from trueup.model.run import RunState
+
+
+async def test_what_stays_unknown_ends_at_its_timeout(estate: Estate) -> None:
+    estate.commit(
+        {"trueup.yaml": documents(target(), application(policy={"timeout": "1s"})), "a.yaml": documents(thing("a", health="unknown"))}
+    )
+    async with estate.operator() as operator:
+        runs = await operator.apply()
+    assert runs[-1].state is RunState.FAILED
+    assert "not healthy after 1s" in runs[-1].message
+
+
+async def test_refusals_are_counted_and_then_the_run_fails(estate: Estate) -> None:
+    retry = {"limit": 2, "from": "100ms", "to": "200ms"}
+    estate.commit(
+        {"trueup.yaml": documents(target(), application(policy={"retry": retry})), "a.yaml": documents(thing("a", refuse="no room"))}
+    )
+    async with estate.operator() as operator:
+        runs = await operator.apply()
+        history = await operator.history()
+    assert runs[-1].state is RunState.FAILED
+    assert "no room" in runs[-1].message
+    assert len(history) == 1, "tries are no runs of their own"
+    assert (estate.world().names(), history[0].outcomes[0].state) == ([], "failed")
