@@ -6,7 +6,7 @@ from trueup.model.run import RunState
 
 async def test_what_stays_unknown_ends_at_its_timeout(estate: Estate) -> None:
     estate.commit(
-        {"trueup.yaml": documents(target(), application(policy={"timeout": "1s"})), "a.yaml": documents(thing("a", health="unknown"))}
+        {"trueup.yaml": documents(target(), application(policy={"timeout": "1s"})), "web/a.yaml": documents(thing("a", health="unknown"))}
     )
     async with estate.operator() as operator:
         runs = await operator.apply()
@@ -17,7 +17,7 @@ async def test_what_stays_unknown_ends_at_its_timeout(estate: Estate) -> None:
 async def test_refusals_are_counted_and_then_the_run_fails(estate: Estate) -> None:
     retry = {"limit": 2, "from": "100ms", "to": "200ms"}
     estate.commit(
-        {"trueup.yaml": documents(target(), application(policy={"retry": retry})), "a.yaml": documents(thing("a", refuse="no room"))}
+        {"trueup.yaml": documents(target(), application(policy={"retry": retry})), "web/a.yaml": documents(thing("a", refuse="no room"))}
     )
     async with estate.operator() as operator:
         runs = await operator.apply()
