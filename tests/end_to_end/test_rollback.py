@@ -2,12 +2,14 @@
 
 import asyncio
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.end_to_end.estate import Estate, Files, Operator, application, documents, eventually, target, thing
+from tests.end_to_end.machine import Machine, service
 from tests.testbed.repositories import git
 from trueup.model.answer import RolledBack
 from trueup.model.errors import TrueupError, UsageError
@@ -606,6 +608,44 @@ async def test_signed_histories_take_our_own_commit(estate: Estate, tmp_path: Pa
         status = await operator.status("web")
         assert await operator.waiting() == []
     assert held(status) == (Sync.SYNCED, done.commit, done.commit)
+
+
+# ---------------------------------------------------------------------- on this machine
+
+
+@pytest.fixture
+def cleared(tmp_path: Path) -> Iterator[None]:
+    """No service outlives the test."""
+    yield
+    Machine.clear(tmp_path)
+
+
+def host(*command: str) -> Files:
+    """A service that is ready once it says so."""
+    return {
+        "trueup.yaml": documents(target("here", "host"), application(policy={"rollback": "auto"})),
+        "web/web.yaml": documents(service("web", command, readiness={"logLine": "^ready", "timeout": "10s"})),
+    }
+
+
+@pytest.mark.usefixtures("cleared")
+async def test_a_service_that_does_not_start_is_back_by_itself(estate: Estate) -> None:
+    good = estate.commit(host("sh", "-c", "echo ready; exec sleep 1000"))
+    async with estate.served() as operator:
+
+        async def stands(*wanted: object) -> bool:
+            status = await operator.remembered("web")
+            return status is not None and (status.sync, status.health, status.revision) == wanted
+
+        await eventually(lambda: stands(Sync.SYNCED, "healthy", good))
+        bad = estate.commit(host("sh", "-c", "echo out of luck; exit 3"))
+        await eventually(lambda: origin(estate, "rev-parse", "main^") == bad, 20)
+        await eventually(lambda: stands(Sync.SYNCED, "healthy", origin(estate, "rev-parse", "main")), 20)
+        runs = await told(operator)
+    assert (Trigger.POLL, RunState.ROLLED_BACK, bad) in runs
+    assert runs[-1][:2] == (Trigger.ROLLBACK, RunState.SUCCEEDED)
+    assert origin(estate, "diff", "--stat", good, "main") == ""
+    assert "Service/web: exited with code 3" in origin(estate, "log", "-1", "--format=%b", "main")
 
 
 # ---------------------------------------------------------------------- as a person reads it

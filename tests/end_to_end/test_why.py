@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.estate import Estate, Operator, application, documents, target, thing
+from tests.end_to_end.machine import file
 from tests.end_to_end.random_histories import write_history
 from trueup.model.answer import Why
 from trueup.model.errors import UsageError
@@ -255,6 +256,20 @@ async def test_a_field_that_only_a_hand_set_is_not_in_git(estate: Estate) -> Non
         await tampered(operator, thing("a", size=1, extra=True))
         found = await why(operator, "Thing/a", "spec.extra")
     assert (found.desired, found.live, found.commit, found.changed_by[0].manager) == (None, True, "", "kate")
+
+
+async def test_on_this_machine_the_content_of_a_file_is_traced(estate: Estate) -> None:
+    settings = documents(file("settings", path="settings.ini", content="mode = one\n", mode="0640"))
+    commit = estate.commit({"trueup.yaml": documents(target("here", "host"), application()), "web/settings.yaml": settings})
+    async with estate.operator() as operator:
+        (run,) = await operator.apply()
+        untouched = await why(operator, "File/settings", "spec.content")
+        (written,) = estate.state.rglob("settings.ini")
+        written.write_text("mode = two\n")
+        touched = await why(operator, "File/settings", "spec.content")
+    assert (untouched.commit, untouched.live, untouched.run, untouched.changed_by) == (commit, "mode = one\n", run.id, ())
+    assert (touched.commit, touched.desired, touched.live) == (commit, "mode = one\n", "mode = two\n")
+    assert len(touched.changed_by) == 1
 
 
 # ---------------------------------------------------------------------- what does not exist

@@ -16,8 +16,9 @@ def why_lines(why: Why) -> list[Text]:
     lines = [text((f"{why.key}{field}", LOUD), f" of {why.application}"), text()]
     lines += _values(why) if why.field else []
     lines += indented(_set_by(why), 2)
-    applied = f"{moment(why.applied_at)} by run {why.run}" if why.run else "not by any run that is remembered"
-    lines.append(text(("  applied  ", QUIET), applied))
+    if why.commit and why.exact:
+        applied = f"{moment(why.applied_at)} by run {why.run}" if why.run else "not by any run that is remembered"
+        lines.append(text(("  applied  ", QUIET), applied))
     for touch in why.changed_by:
         lines += _touch(touch)
     return lines
