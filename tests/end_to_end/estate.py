@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -162,9 +162,10 @@ class Estate:
             process.communicate()
 
     def trueup(self, *arguments: str, cwd: Path | None = None, environment: dict[str, str] | None = None) -> Said:
-        """Run a command of the program as a process of its own."""
+        """Run a command of the program as a process of its own, for this repository; with ``cwd`` for that of the clone which is there."""
+        command = self._command(*arguments)
         completed = subprocess.run(
-            self._command(*arguments),
+            command[:4] + command[6:] if cwd else command,
             cwd=cwd or self.folder,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -316,7 +317,7 @@ class Operator:
 
 
 async def eventually(what: Callable[[], Any], seconds: float = 10.0, pause: float = 0.02) -> None:
-    """Wait until it is true; fail when it is not in time. ``what`` may be a coroutine function; an AssertionError or KeyError is no yet."""
+    """Wait until it is true, or fail. ``what`` may be a coroutine function; an AssertionError or LookupError is no yet."""
     end = time.monotonic() + seconds
     last: object = None
     while time.monotonic() < end:
@@ -326,7 +327,7 @@ async def eventually(what: Callable[[], Any], seconds: float = 10.0, pause: floa
                 last = await last
             if last:
                 return
-        except (AssertionError, KeyError) as error:
+        except (AssertionError, LookupError) as error:
             last = error
         await asyncio.sleep(pause)
     raise AssertionError(f"it did not come true within {seconds} s; last it was {last!r}")

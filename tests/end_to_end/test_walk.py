@@ -81,10 +81,9 @@ async def test_several_commits_between_two_looks_make_one_walk_at_the_newest(est
     estate.commit(TWO)
     async with estate.operator() as operator:
         await operator.apply()
-        for size in (2, 3, 4):
-            newest = estate.commit({"web/a.yaml": documents(thing("a", size=size))})
+        commits = [estate.commit({"web/a.yaml": documents(thing("a", size=size))}) for size in (2, 3, 4)]
         runs = await operator.apply()
-    assert [(run.revision, run.state) for run in runs] == [(newest, RunState.SUCCEEDED)]
+    assert [(run.revision, run.state) for run in runs] == [(commits[-1], RunState.SUCCEEDED)]
     assert estate.world().specification("Thing/a") == {"size": 4}
 
 
