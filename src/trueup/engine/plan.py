@@ -5,9 +5,6 @@ from trueup.model.manifest import Key
 from trueup.model.memory import Catalog
 from trueup.model.plan import Action, Plan, Verb, plan_of
 
-Declaring = dict[Key, tuple[str, ...]]
-"""Which applications of the repository declare an object at the target."""
-
 
 async def plan(runtime: Runtime, desired: Desired, catalog: Catalog) -> Plan:
     """What would change; nothing is changed. Raises Unreachable, and Refused with every refusal.
@@ -21,27 +18,14 @@ async def plan(runtime: Runtime, desired: Desired, catalog: Catalog) -> Plan:
     if not moving:
         return raw
     declaring = catalog.declaring(application.repository, application.target, moving)
-    awaited = [action.key for action in raw.actions if action.verb is Verb.DELETE and _others(action, application.name, declaring)]
-    own = await _own(runtime, application.repository, declaring) if awaited else frozenset()
-    actions = [settled for action in raw.actions if (settled := _settled(action, application.name, declaring, own))]
+    actions = [settled for action in raw.actions if (settled := _settled(action, application.name, declaring))]
     return plan_of(raw.application, raw.target, raw.repository, raw.revision, actions)
 
 
-async def _own(runtime: Runtime, repository: str, declaring: Declaring) -> frozenset[tuple[str, Key]]:
-    """Who has an object of its own with one of these keys. Where each application has its own folder or namespace two objects may have the
-    same key: then nothing is handed over, and what leaves Git is deleted."""
-    owned = [each for each in await runtime.owned() if each.owner.repository == repository]
-    return frozenset((each.owner.application, key) for each in owned for key in each.keys if key in declaring)
-
-
-def _others(action: Action, application: str, declaring: Declaring) -> list[str]:
-    return [name for name in declaring.get(action.key, ()) if name != application]
-
-
-def _settled(action: Action, application: str, declaring: Declaring, own: frozenset[tuple[str, Key]]) -> Action | None:
-    others = _others(action, application, declaring)
+def _settled(action: Action, application: str, declaring: dict[Key, tuple[str, ...]]) -> Action | None:
+    others = [name for name in declaring.get(action.key, ()) if name != application]
     if action.verb is Verb.DELETE:
-        return None if any((name, action.key) not in own for name in others) else action
+        return None if others and not action.own else action
     if action.owner and " of " not in action.owner and action.owner not in others:
         return _moved(action)
     return action

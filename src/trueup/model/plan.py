@@ -47,7 +47,9 @@ class Action(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     ``after`` are the keys of the same wave that it depends on. ``seen`` is the digest of the part of the live object that the plan
     compared, plus its identity; apply refuses (Outdated) when it differs. ``desired`` is the manifest's digest, empty for a delete.
     ``owner`` names the application that the live object belongs to, when it is another one; ``foreign`` is true when something is
-    there that is not this application's. ``allowed`` is true when the object itself allows what guard would hold (a replace).
+    there that is not this application's. ``allowed`` is true when the object itself allows what guard would hold (a replace). ``own`` is
+    true for what is in a place of the application's own, where another one's object of the same key is another object: it is never handed
+    over.
     """
 
     verb: Verb
@@ -64,6 +66,7 @@ class Action(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     owner: str = ""
     foreign: bool = False
     allowed: bool = False
+    own: bool = False
 
 
 class Hold(msgspec.Struct, frozen=True):

@@ -65,7 +65,21 @@ class Planner:
         look = self.members[entry.key.kind].glance(self.desired.application.name, entry)
         reason = "the application is no longer declared here" if self.desired.removed else "no longer in Git"
         users = _users(entry, left)
-        return Action(verb=Verb.DELETE, key=entry.key, wave=wave, after=users, reason=reason, changes=look.changes, seen=look.seen)
+        return Action(
+            verb=Verb.DELETE,
+            key=entry.key,
+            wave=wave,
+            after=users,
+            reason=reason,
+            changes=look.changes,
+            seen=look.seen,
+            own=all(path.startswith(self.home) for path in entry.paths),
+        )
+
+    @property
+    def home(self) -> str:
+        """The application's own folder, with a slash at its end."""
+        return f"{self.records.root / self.desired.application.name}/"
 
 
 def _all_of(steps: Iterable[tuple[Key, Callable[[], Action]]]) -> list[Action]:
