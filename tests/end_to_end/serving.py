@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -120,3 +121,18 @@ def processor_seconds(pid: int) -> float:
     """What a process has used."""
     fields = _stat(Path("/proc", str(pid)))
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def serving_several(estate: Estate, settings: str) -> "Iterator[subprocess.Popen[str]]":
+    """A serve of every repository in these settings (TOML), on the state folder of this estate; its log is in ``serve.log``."""
+    file = estate.folder / "trueup.toml"
+    file.write_text(f'state = "{estate.state}"\nlisten = "127.0.0.1:0"\n{settings}')
+    with (estate.folder / "serve.log").open("a") as log:
+        command = [sys.executable, "-m", "trueup", "serve", "--config", str(file)]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, text=True, cwd=estate.folder)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(20)

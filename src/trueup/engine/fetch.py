@@ -1,6 +1,6 @@
 """A repository -> its newest commit that may be followed."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,28 +23,33 @@ async def fetch(mirror: Mirror, reference: str) -> Head:
     return head
 
 
-def accept(mirror: Mirror, head: Head, accepted: str, rules: Rules, released: Sequence[str]) -> None:
+def released(approvals: Iterable[str], kind: str) -> tuple[str, ...]:
+    """The heads that a person let through although they were held for this reason."""
+    return tuple(approval.removeprefix(f"{kind} ") for approval in approvals if approval.startswith(f"{kind} "))
+
+
+def accept(mirror: Mirror, head: Head, accepted: str, rules: Rules, approvals: Collection[str]) -> None:
     """Whether a new head may take the place of the accepted commit (empty: there is none yet). Blocks.
 
-    ``released`` are heads that a person let through. Raises Rewound when the branch was rewritten, Held when a signature is missing.
+    ``approvals`` are what a person let through: the hold's kind and the head. Raises Rewound when the branch was rewritten, Held when a
+    signature is missing.
     """
-    if head.commit in released:
-        return
-    if accepted and rules.rewind == "hold" and not mirror.contains(head.commit, accepted):
+    bases = (accepted, *released(approvals, "rewound"))
+    if accepted and rules.rewind == "hold" and not any(mirror.contains(head.commit, base) for base in bases):
         raise Rewound(
             f"the branch was rewritten: {head.commit[:7]} does not contain {accepted[:7]}, which was accepted last",
             where=mirror.remote.url,
             hint="push the old commits again, or run `trueup release --repository` to follow the new history",
         )
     if rules.signing_keys:
-        _demand_signatures(mirror, head, accepted, rules.signing_keys)
+        known = accepted if accepted and mirror.has(accepted) else None
+        _demand_signatures(mirror, mirror.new_commits(head.commit, known), rules.signing_keys, released(approvals, "unsigned"))
 
 
-def _demand_signatures(mirror: Mirror, head: Head, accepted: str, keys: tuple[str, ...]) -> None:
+def _demand_signatures(mirror: Mirror, commits: Iterable[str], keys: tuple[str, ...], let_through: tuple[str, ...]) -> None:
     """Every commit since the accepted one must be signed; of a repository that is new here, its head."""
-    known = accepted if accepted and mirror.has(accepted) else None
-    for commit in mirror.new_commits(head.commit, known):
-        if not mirror.signed_by(commit, keys):
+    for commit in commits:
+        if not mirror.signed_by(commit, keys) and not any(mirror.contains(each, commit) for each in let_through):
             raise Held(
                 f"{commit[:7]} is not signed by a key that the settings name",
                 kind="unsigned",

@@ -10,7 +10,7 @@ import msgspec
 from trueup.engine.course import Course
 from trueup.engine.discover import cross_check, discover, duplicates, ignored, is_declaration
 from trueup.engine.equipment import Equipment
-from trueup.engine.observe import observe
+from trueup.engine.observe import by_whom, observe
 from trueup.engine.plan import plan
 from trueup.engine.preview import Previews
 from trueup.engine.render import Unrendered
@@ -107,14 +107,8 @@ class Inspections:
         """The drift, with who did it where the target can tell."""
         if planned.empty:
             return []
-        runtime = await self.wants.runtime(course)
         owner = Owner(course.address.repository, course.address.application)
-        told = []
-        for drifted in course.drifted(planned, time.time()):
-            live = await runtime.live(owner, drifted.key)
-            touch = live.changed_by[-1] if live and live.changed_by else None
-            told.append(msgspec.structs.replace(drifted, by=touch.manager, since=touch.at or drifted.since) if touch else drifted)
-        return told
+        return list(await by_whom(await self.wants.runtime(course), owner, course.drifted(planned, time.time())))
 
     # ------------------------------------------------------------------ check and render
 
@@ -201,6 +195,10 @@ def _as_declared(course: Course) -> Status:
     status, declared = standing.status, course.known.declared
     if course.faults:
         return msgspec.structs.replace(status, sync=Sync.FAILED, message=str(course.faults[0]))
+    kept_out = next((hold for hold in course.known.holds if not hold.application), None)
+    if kept_out is not None:
+        message = f"{kept_out.reason}; `trueup release --repository` lets it in"
+        return msgspec.structs.replace(status, sync=Sync.HELD, message=message)
     if declared is None or course.removed:
         return msgspec.structs.replace(status, desired_revision="")
     behind = status.revision != declared.revision and status.sync is Sync.SYNCED

@@ -4,6 +4,7 @@ The order is written here and nowhere else. Whatever happens, a walk ends with a
 """
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -12,7 +13,7 @@ from trueup.engine.advance import Stepping, Surroundings, dates
 from trueup.engine.apply import apply, begun, next_batch, starts_wave
 from trueup.engine.course import DONE, WELL, Course, Later, pause
 from trueup.engine.equipment import Equipment
-from trueup.engine.fetch import accept, fetch
+from trueup.engine.fetch import accept, fetch, released
 from trueup.engine.guard import Facts, guard
 from trueup.engine.observe import by_whom, observe
 from trueup.engine.plan import plan
@@ -92,17 +93,17 @@ class Reconciler:
                 self.equipment.kinds,
                 self.equipment.renders,
                 lambda: frozenset(each.status.target for each in self.memory.standings(repository.identity)),
-                known.approvals,
+                frozenset(released(known.approvals, "removal")),
             )
             try:
-                await self.work(accept, following.mirror, head, before.commit, following.rules, tuple(known.approvals))
+                await self.work(accept, following.mirror, head, before.commit, following.rules, known.approvals)
                 with self.stage("discover"):
                     step = await self.work(lambda: Stepping(fetched, head.commit, surroundings).advance())
             except Held as held:
-                return await self._hold_repository(fetched, held)
+                return await self._hold_repository(fetched, held, before)
             step.trigger = trigger
             await self.store(self.memory.advance, step)
-            await self.store(self.memory.lift, repository.identity, "", REPOSITORY_HOLDS)
+            await self._lift(repository.identity, known.approvals)
             self.equipment.telemetry.info("followed", revision=head.commit, touched=len(step.wake), faults=len(step.followed.faults))
             return step.followed
 
@@ -134,15 +135,23 @@ class Reconciler:
         """No news. A branch that is back at the accepted commit lifts what held it."""
         followed = msgspec.structs.replace(fetched, hold=None)
         if before.hold is not None:
-            await self.store(self.memory.lift, fetched.repository.identity, "", REPOSITORY_HOLDS)
+            await self._lift(fetched.repository.identity, ())
         await self.store(self.memory.follow, followed)
         return followed
 
-    async def _hold_repository(self, fetched: Followed, held: Held) -> Followed:
+    async def _lift(self, identity: str, approvals: Iterable[str]) -> None:
+        """The head was accepted: nothing holds it, and what was let through for it counts for no later one."""
+        await self.store(self.memory.lift, identity, "", REPOSITORY_HOLDS)
+        if approvals:
+            await self.store(self.memory.withdraw, Address(identity))
+
+    async def _hold_repository(self, fetched: Followed, held: Held, before: Followed) -> Followed:
         followed = msgspec.structs.replace(fetched, hold=Hold(held.kind, held.message))
         identity = fetched.repository.identity
-        if fetched.hold is None or fetched.hold.reason != held.message:
+        if before.hold != followed.hold:
             self.equipment.telemetry.warn(f"held: {held.message}", kind=held.kind)
+            await self.store(self.memory.lift, identity, "", [kind for kind in REPOSITORY_HOLDS if kind != held.kind])
+        if before.hold != followed.hold or before.head != followed.head:
             head, accepted = fetched.head, fetched.commit
             waiting = Waiting(repository=identity, kind=held.kind, reason=held.message, digest=head, revision=head, good=accepted)
             await self.store(self.memory.hold, waiting)

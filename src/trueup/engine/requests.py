@@ -316,7 +316,7 @@ class Engine:
             return lifted
         lifted = [hold for hold in holds if not hold.application and hold.kind in REPOSITORY_HOLDS]
         for hold in lifted:
-            await self.store(self.memory.approve, Address(repository.identity), hold.digest, actor)
+            await self.store(self.memory.approve, Address(repository.identity), f"{hold.kind} {hold.digest}", actor)
         await self.store(self.memory.lift, repository.identity, "", REPOSITORY_HOLDS)
         if lifted and not self.serving():
             await self.follow(repository)

@@ -1,5 +1,6 @@
 """How applications stand -> a table, and for each one that needs somebody what is wrong and what to do."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.text import Text
@@ -9,6 +10,7 @@ from trueup.model.errors import Held, Refused, TrueupError
 from trueup.model.health import State
 from trueup.model.run import Status, Sync
 
+_WAITS = "`trueup plan` shows what waits, and how to let it go"
 TITLES = ("APPLICATION", "TARGET", "SYNC", "HEALTH", "REVISION", "MESSAGE")
 
 
@@ -28,8 +30,14 @@ def _row(status: Status) -> list[Text]:
 
 
 def status_complaints(statuses: Sequence[Status]) -> list[TrueupError]:
-    """One error for each application that is held, failed or degraded."""
-    return [complaint for status in statuses if (complaint := _complaint(status))]
+    """One error for each application that is held, failed or degraded; one for all that are held for the same reason."""
+    alike = Counter(status.message for status in statuses if status.sync is Sync.HELD)
+    common = {message: count for message, count in alike.items() if message and count > 1}
+    each = [_complaint(status) for status in statuses if not (status.sync is Sync.HELD and status.message in common)]
+    return [
+        *(Held(f"{count} applications are held: {message}", kind="held", hint=_WAITS) for message, count in common.items()),
+        *(complaint for complaint in each if complaint),
+    ]
 
 
 def _complaint(status: Status) -> TrueupError | None:
