@@ -25,7 +25,7 @@ import yaml
 from tests.testbed.repositories import Workplace
 from trueup.assembly import assemble, retention
 from trueup.engine.requests import Engine
-from trueup.model.contracts import Touch
+from trueup.model.contracts import Owner, Touch
 from trueup.model.errors import TrueupError
 from trueup.model.manifest import Body, Key
 from trueup.model.memory import Address, Followed, Waiting
@@ -234,6 +234,12 @@ class Ground:
         with self._opened() as world:
             touch = Touch("somebody", datetime.now(UTC).isoformat()) if world.find([Key.of(body)]) else None
             world.tamper(Key.of(body), body, "somebody", touch)
+
+    def give(self, key: str, repository: str, application: str) -> None:
+        """Let an object carry the mark of another repository's application."""
+        with self._opened() as world, world.writing():
+            record = world.find([Key.parse(key)])[Key.parse(key)]
+            world.put(Record(record.key, Owner(repository, application), record.entry))
 
     def take(self, key: str) -> None:
         """Delete an object by another hand."""

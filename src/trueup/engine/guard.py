@@ -38,7 +38,8 @@ def _reason(plan: Plan, policy: Policy, facts: Facts) -> str:
     replaces = [action for action in plan.actions if action.verb is Verb.REPLACE and not action.allowed]
     foreign = [action for action in plan.actions if action.foreign]
     if facts.removed:
-        return "" if policy.removal is Removal.DELETE else f"its declaration is gone: {_names(deletes)} would be deleted"
+        goes = policy.removal is Removal.DELETE or not deletes
+        return "" if goes else f"its declaration is gone: {_names(deletes)} would be deleted"
     if not facts.desired and deletes:
         return f"the render is empty: {_names(deletes)} would be deleted"
     if foreign and not policy.adopt:

@@ -88,7 +88,9 @@ class Inspections:
         if course.settled and not planned.empty:
             # Looking is like being told by a watch: whoever walks next finds it in the queue.
             await self.store(self.memory.wake, [course.address], Trigger.DRIFT)
-        there = [action.key for action in planned.actions if action.verb is not Verb.DELETE]
+        # Health is that of what was applied: what is still to be made is not missing.
+        made = (Verb.UNCHANGED, Verb.UPDATE, Verb.REPLACE)
+        there = [action.key for action in planned.actions if action.verb in made or str(action.key) in course.versions]
         return planned, await observe(runtime, desired, course.versions, there)
 
     async def drift(self, repository: Repository, selection: Selection) -> list[tuple[Status, Drifted]]:
