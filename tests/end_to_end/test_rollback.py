@@ -10,12 +10,15 @@ import pytest
 
 from tests.end_to_end.estate import Estate, Files, Operator, application, documents, eventually, target, thing
 from tests.end_to_end.machine import Machine, service
+from tests.testbed.git_servers import http_server
 from tests.testbed.repositories import git
 from trueup.model.answer import RolledBack
-from trueup.model.errors import TrueupError, UsageError
+from trueup.model.errors import TrueupError, Unreachable, UsageError
 from trueup.model.run import RunState, Status, Sync, Trigger
 from trueup.model.selection import Rollback
+from trueup.model.source import Repository
 
+TOKEN = "t0ken-of-the-operator"
 AUTO: dict[str, Any] = {"policy": {"rollback": "auto"}}
 
 
@@ -360,7 +363,7 @@ async def test_a_tag_cannot_be_moved_and_says_so(estate: Estate) -> None:
     good = estate.commit({**declared(), **web(1)})
     estate.workplace.git("tag", "live")
     estate.workplace.push("origin", "live")
-    estate.repository = type(estate.repository)(estate.repository.url, "live")
+    estate.repository = Repository(estate.repository.url, "live")
     async with estate.operator(repositories=[{"url": estate.url, "branch": "live"}]) as operator:
         await operator.apply()
         bad = estate.commit(web(2, health="degraded"))
@@ -469,6 +472,7 @@ async def test_whoever_dies_around_the_push_leaves_the_bad_revision_held(
     async with estate.operator() as operator:
         if not pushed:
             runs = await operator.apply("web")
+            assert "`trueup rollback web` pushes the revert commit" in (await operator.status("web")).message
             assert (runs[-1].revision, runs[-1].trigger, size(estate)) == (good, Trigger.ROLLBACK, 1)
         done = await rollback(operator)
         status = await operator.status("web")
@@ -608,6 +612,60 @@ async def test_signed_histories_take_our_own_commit(estate: Estate, tmp_path: Pa
         status = await operator.status("web")
         assert await operator.waiting() == []
     assert held(status) == (Sync.SYNCED, done.commit, done.commit)
+
+
+async def test_a_push_that_arrives_although_the_answer_does_not_is_known_as_ours(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with estate.operator() as operator:
+        good, bad = await good_then_bad(estate, operator)
+        mirror = operator.engine.equipment.following(operator.repository).mirror
+        push = mirror.push
+
+        async def interrupted(commit: str, name: str, expected: str) -> None:
+            await push(commit, name, expected)
+            raise Unreachable("it went away in the middle of it")
+
+        monkeypatch.setattr(mirror, "push", interrupted)
+        done = await rollback(operator)
+        await operator.apply()
+        runs = await told(operator)
+        assert await operator.waiting() == []
+    assert "tries again" in done.message
+    assert runs[-1] == (Trigger.ROLLBACK, RunState.SUCCEEDED, origin(estate, "rev-parse", "main"))
+    assert (Trigger.PERSON, RunState.ROLLED_BACK, bad) in runs
+    assert origin(estate, "diff", "--stat", good, "main") == ""
+
+
+async def test_a_command_beside_a_serve_leaves_the_walk_to_it(estate: Estate) -> None:
+    good = estate.commit({**declared(), **web(1)})
+    with estate.serving():
+        await eventually(lambda: size(estate) == 1)
+        bad = estate.commit(web(2, health="degraded"))
+        await eventually(lambda: estate.trueup("history", "web", "-o", "json").document["items"][0]["state"] == "failed")
+        said = estate.trueup("rollback", "web")
+        assert said.code == 0, said.err
+        await eventually(lambda: size(estate) == 1)
+        revert = origin(estate, "rev-parse", "main")
+        await eventually(lambda: estate.trueup("status", "-o", "json").document["items"][1]["revision"] == revert)
+    runs = estate.trueup("history", "web", "-o", "json").document["items"]
+    assert f"web: from {bad[:7]} back to {good[:7]}" in said.out
+    assert (runs[0]["trigger"], runs[0]["state"], runs[0]["revision"]) == ("rollback", "succeeded", revert)
+    assert [run["state"] for run in runs if run["revision"] == bad] == ["rolledBack"]
+
+
+async def test_over_http_with_a_token_that_nobody_sees(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PUSH_TOKEN", TOKEN)
+    with http_server(estate.folder / "work", TOKEN) as server:
+        estate.repository = Repository(server.url())
+        async with estate.operator(repositories=[{"url": server.url(), "token_env": "PUSH_TOKEN"}]) as operator:
+            good, bad = await good_then_bad(estate, operator)
+            hook = protect(estate)
+            refused = await rollback(operator)
+            status = await operator.status("web")
+            hook.unlink()
+            done = await rollback(operator)
+    assert held(status) == (Sync.HELD, good, bad)
+    assert done.commit == origin(estate, "rev-parse", "main")
+    assert TOKEN not in f"{refused} {status} {estate.log.getvalue()}"
 
 
 # ---------------------------------------------------------------------- on this machine

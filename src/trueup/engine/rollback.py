@@ -29,7 +29,7 @@ from trueup.toolkit.git.mirror import Mirror
 BAD_REVISION: Final = "bad revision"
 TRIES: Final = 5
 SHORT: Final = 7
-RECENT_RUNS: Final = 50
+RECENT_RUNS: Final = 1000
 LOOK_FOR_THE_OTHER: Final = 0.1
 
 
@@ -53,6 +53,11 @@ class Case(msgspec.Struct, frozen=True):
     def branch(self) -> str:
         """The full name of the branch that is followed; empty when it is none."""
         return self.followed.reference if self.followed.reference.startswith("refs/heads/") else ""
+
+    @property
+    def again(self) -> str:
+        """What goes on where this one ends."""
+        return f"`trueup rollback {self.address.application}` pushes the revert commit"
 
 
 class Rollbacks:
@@ -195,7 +200,7 @@ class Rollbacks:
     # ------------------------------------------------------------------ the hold, and then the push
 
     async def _carry_out(self, case: Case) -> RolledBack:
-        await self._hold(case, case.request.reason)
+        await self._hold(case, case.again)
         answer = RolledBack(application=case.address.application, bad=case.bad, good=case.good)
         try:
             done = await self._propose(case, answer) if case.request.pull_request else await self._push(case, answer)
@@ -206,12 +211,13 @@ class Rollbacks:
         await self.store(self.memory.wake, [case.address], Trigger.ROLLBACK, 0.0, 1)
         return done
 
-    async def _hold(self, case: Case, reason: str, commit: str = "") -> None:
+    async def _hold(self, case: Case, finish: str, commit: str = "") -> None:
+        """``finish`` is what a person does when nothing more comes of it, as after a sudden death."""
         waiting = Waiting(
             repository=case.address.repository,
             application=case.address.application,
             kind=BAD_REVISION,
-            reason=reason or f"rolled back to {case.good[:SHORT]}",
+            reason=f"{case.request.reason}; {finish}" if case.request.reason else finish,
             revision=case.bad,
             good=case.good,
             commit=commit,
@@ -224,13 +230,17 @@ class Rollbacks:
     async def _kept(self, case: Case, answer: RolledBack, error: TrueupError) -> RolledBack:
         """No commit could be pushed: the hold says why, and how to finish."""
         name = case.address.application
-        finish = f"finish with `git revert`, or with `trueup rollback {name} --pull-request`"
+        finish = "finish with `git revert`" + ("" if case.request.pull_request else f", or with `trueup rollback {name} --pull-request`")
+        commit = ""
         if isinstance(error, UsageError):
             finish = f"finish with `trueup rollback {name} --with-others`"
         elif error.retry:
+            # It may have arrived all the same, and then it will be known as ours.
+            holds = await self.store(self.memory.holds, case.address.repository, name)
+            commit = next((hold.commit for hold in holds if hold.kind == BAD_REVISION), "")
             finish = f"`trueup rollback {name}` tries again"
         message = f"no revert commit could be pushed: {error.message}; {finish}"
-        await self._hold(case, message)
+        await self._hold(case, message, commit)
         self.equipment.telemetry.warn(message, application=name, revision=case.bad)
         return msgspec.structs.replace(answer, message=message)
 
@@ -241,45 +251,44 @@ class Rollbacks:
             raise Refused(f"{what} is followed, and no branch")
         mirror = self._mirror(case.followed)
         for _ in range(TRIES):
-            revert = await self._revert(case)
-            _expect_alone(case, revert)
-            commit = await self._commit(case, revert)
-            await self._hold(case, case.request.reason, commit)
+            revert, commit = await self._written(case)
+            await self._let_in(case, commit)
             try:
                 await mirror.push(commit, case.branch, case.followed.commit)
             except Outdated:
                 case = await self._caught_up(case)
                 continue
-            await self._followed_by(case, commit)
-            return msgspec.structs.replace(
-                answer, commit=commit, branch=case.branch.removeprefix("refs/heads/"), files=tuple(sorted(revert.files))
-            )
+            await self._followed_by(case)
+            branch = case.branch.removeprefix("refs/heads/")
+            return msgspec.structs.replace(answer, commit=commit, branch=branch, files=tuple(sorted(revert.files)))
         raise Outdated(f"the branch moved {TRIES} times while the commit was made")
 
     async def _propose(self, case: Case, answer: RolledBack) -> RolledBack:
         """Onto a branch of its own, for a review. One that is there from an earlier try is left as it is."""
-        branch = f"trueup/rollback-{case.address.application}-{case.bad[:SHORT]}"
-        mirror, revert = self._mirror(case.followed), await self._revert(case)
-        _expect_alone(case, revert)
-        commit = await self._commit(case, revert)
-        await self._hold(case, case.request.reason, commit)
+        branch = f"trueup/rollback-{case.address.application.replace('..', '-')}-{case.bad[:SHORT]}"
+        mirror = self._mirror(case.followed)
+        revert, commit = await self._written(case)
         try:
             await mirror.push(commit, f"refs/heads/{branch}", "")
         except Outdated as error:
             head = await mirror.head(branch)
             if undo_of(await self.work(mirror.commit, head.commit)) != case.undo:
-                raise Refused(f"there is another branch {branch}", hint="delete it") from error
+                raise Refused(f"there is another branch {branch}, which has to go first") from error
             commit = head.commit
-            await self._hold(case, case.request.reason, commit)
+        await self._hold(case, f"merge the branch {branch}", commit)
         message = f"merge the branch {branch} to finish; until then {case.good[:SHORT]} is what runs"
         return msgspec.structs.replace(answer, commit=commit, branch=branch, files=tuple(sorted(revert.files)), message=message)
 
-    async def _commit(self, case: Case, revert: Revert) -> str:
-        """Written, and nothing refers to it yet."""
-        mirror = self._mirror(case.followed)
+    async def _written(self, case: Case) -> tuple[Revert, str]:
+        """The revert, and its commit, to which nothing refers yet but the hold. Raises UsageError."""
+        mirror, revert = self._mirror(case.followed), await self._revert(case)
+        _expect_alone(case, revert)
         subject = (await self.work(mirror.commit, case.bad)).subject
         message = message_of(case.undo, subject, case.request.reason)
-        return await self.work(commit_of, mirror.objects, Draft(case.followed.commit, revert.files, message, self.equipment.person))
+        draft = Draft(case.followed.commit, revert.files, message, self.equipment.person)
+        commit = await self.work(commit_of, mirror.objects, draft)
+        await self._hold(case, case.again, commit)
+        return revert, commit
 
     # ------------------------------------------------------------------ what others push meanwhile
 
@@ -295,10 +304,13 @@ class Rollbacks:
             raise _Overtaken(f"`{name}` has a newer revision by now", hint="look at that one, and roll back again if it is bad too")
         return msgspec.structs.replace(case, followed=followed, declared=fresh)
 
-    async def _followed_by(self, case: Case, commit: str) -> None:
-        """Step to our own commit at once. One that must be signed is let in because it is known to be ours."""
+    async def _let_in(self, case: Case, commit: str) -> None:
+        """Where every commit must be signed, ours is let in because it is known to be ours; before anybody can meet it."""
         if self.equipment.following(case.followed.repository).rules.signing_keys:
-            await self.store(self.memory.approve, Address(case.address.repository), commit, "trueup")
+            await self.store(self.memory.approve, Address(case.address.repository), f"unsigned {commit}", "trueup")
+
+    async def _followed_by(self, case: Case) -> None:
+        """Step to our own commit at once; when that cannot be, the next fetch will."""
         try:
             await self._follow(case)
         except TrueupError as error:
