@@ -10,7 +10,7 @@ from tests.end_to_end.estate import Estate, documents, eventually, thing
 from tests.end_to_end.serving import answers, asked, log_of, remembering, runs, serving_several, shop
 from tests.testbed.git_servers import http_server, hung_server
 from tests.testbed.repositories import git
-from trueup.model.run import RunState
+from trueup.model.run import Run, RunState
 
 
 def size(number: int) -> dict[str, str | bytes | None]:
@@ -94,9 +94,9 @@ def test_a_remote_that_goes_away_in_the_middle_of_a_fetch_changes_nothing(estate
     assert len(remembered(estate)) == 2
 
 
-def remembered(estate: Estate) -> list[object]:
+def remembered(estate: Estate) -> list[Run]:
     with remembering(estate) as memory:
-        return list(memory.runs())
+        return memory.runs()
 
 
 async def test_remotes_that_never_answer_hold_up_no_other(estate: Estate) -> None:
