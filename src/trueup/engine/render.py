@@ -68,7 +68,7 @@ class Renders:
         self._counted()
         try:
             bare = renderer.render(application, DeclaredTree(tree, inputs, self.largest))
-            manifests = tuple(_completed(manifest, application, runtime, tree) for manifest in bare)
+            manifests = _all_completed(bare, application, runtime, tree)
             _check(manifests, runtime, tree)
             every = tuple(_with_links(dict.fromkeys((*listed, *_taken(manifests, tree))), tree))
         except DeclarationError as error:
@@ -251,6 +251,19 @@ def _digest(renderer: RendererKind, application: Application, target: Target | N
     return digest_of([renderer.name, renderer.version, application.name, application.folder, declaration, place, listed])
 
 
+def _all_completed(bare: Iterable[Manifest], application: Application, runtime: RuntimeKind | None, tree: Tree) -> tuple[Manifest, ...]:
+    manifests: list[Manifest] = []
+    faults: list[Fault] = []
+    for manifest in bare:
+        try:
+            manifests.append(_completed(manifest, application, runtime, tree))
+        except DeclarationError as error:
+            faults.extend(error.faults)
+    if faults:
+        raise DeclarationError(faults)
+    return tuple(manifests)
+
+
 def _completed(manifest: Manifest, application: Application, runtime: RuntimeKind | None, tree: Tree) -> Manifest:
     """The manifest with its secrets masked, its wave read, and the object ids of what it takes along."""
     if runtime is None:
@@ -265,12 +278,20 @@ def _completed(manifest: Manifest, application: Application, runtime: RuntimeKin
     sources: dict[str, str] = {}
     for reference in runtime.references(hidden):
         path = resolve_path(application.folder, reference, manifest.origin.file, manifest.origin.line)
-        object_id = tree.object_id(path)
-        if object_id is None:
-            message = f"{manifest.key} names `{reference}`, which does not exist"
-            raise DeclarationError([Fault(manifest.origin.file, manifest.origin.line, 0, message, f"add `{path}` to the repository")])
-        sources[path] = object_id
+        if tree.kind(path) not in ("file", "folder"):
+            raise DeclarationError([_untaken(manifest, reference, path, tree)])
+        sources[path] = tree.object_id(path) or ""
     return replace(hidden, sources=sources)
+
+
+def _untaken(manifest: Manifest, reference: str, path: str, tree: Tree) -> Fault:
+    """Why something cannot be taken along: it is not there, or it is (in) a submodule."""
+    try:
+        tree.read(path)
+    except DeclarationError as error:
+        message = f"{manifest.key} names `{reference}`: {error.faults[0].message}"
+        return Fault(manifest.origin.file, manifest.origin.line, 0, message, error.faults[0].hint)
+    return Fault(manifest.origin.file, manifest.origin.line, 0, f"{manifest.key} names `{reference}`, which is no file", "name a file")
 
 
 def _wave(manifest: Manifest) -> int:
