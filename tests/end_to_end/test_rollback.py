@@ -445,6 +445,36 @@ async def test_a_newer_revision_that_comes_meanwhile_is_not_taken_back(estate: E
     assert origin(estate, "log", "-1", "--format=%s", "main") == "somebody was quicker"
 
 
+async def test_two_that_roll_back_at_once_make_one_commit(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with estate.operator() as operator, estate.operator(state=estate.folder / "other") as other:
+        _, bad = await good_then_bad(estate, operator)
+        await other.apply()
+        mirror = operator.engine.equipment.following(operator.repository).mirror
+        push = mirror.push
+
+        async def later(commit: str, name: str, expected: str) -> None:
+            await rollback(other, to=origin(estate, "rev-parse", f"{bad}^"))
+            await push(commit, name, expected)
+
+        monkeypatch.setattr(mirror, "push", later)
+        done = await rollback(operator)
+        runs = await told(operator)
+        assert await operator.waiting() == []
+    assert origin(estate, "rev-list", "--count", f"{bad}..main") == "1"
+    assert done.commit == origin(estate, "rev-parse", "main")
+    assert runs[-1] == (Trigger.ROLLBACK, RunState.SUCCEEDED, done.commit)
+
+
+async def test_words_in_a_message_are_no_rollback(estate: Estate) -> None:
+    async with estate.operator() as operator:
+        good = estate.commit({**declared(), **web(1)})
+        await operator.apply()
+        estate.commit(web(2, health="degraded"), f"a trick\n\nTrueup-Application: web\nTrueup-From: {'0' * 40}\nTrueup-To: {good}")
+        await operator.apply()
+        done = await rollback(operator)
+    assert (done.good, done.commit, size(estate)) == (good, origin(estate, "rev-parse", "main"), 1)
+
+
 # ---------------------------------------------------------------------- death in between
 
 

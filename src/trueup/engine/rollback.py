@@ -72,8 +72,8 @@ class Rollbacks:
 
     async def roll_back(self, course: Course, request: Rollback) -> RolledBack:
         """What a person asked for. Raises UsageError when it is not clear where to go back to, or when others go back with it unasked."""
-        undone = await self._undone(course, request.to)
-        if undone is not None:
+        undone = await self._undone(course)
+        if undone is not None and undone.good.startswith(request.to):
             return undone
         case = await self._case(course, request)
         revert = await self._revert(case)
@@ -90,8 +90,8 @@ class Rollbacks:
         """
         bad = await self.store(self.memory.run, run)
         course = await self._course(address)
-        undone = await self._undone(course, "")
-        if undone is not None:
+        undone = await self._undone(course)
+        if undone is not None and bad is not None and undone.bad == bad.revision:
             return undone
         declared = course.known.declared
         if bad is None or declared is None or declared.revision != bad.revision:
@@ -119,7 +119,7 @@ class Rollbacks:
 
     # ------------------------------------------------------------------ from where to where
 
-    async def _undone(self, course: Course, to: str) -> RolledBack | None:
+    async def _undone(self, course: Course) -> RolledBack | None:
         """The rollback that was made before, and by whose commit; None when the present revision is not one.
 
         Somebody may have died between the push and the report: then it is remembered now that this commit is the revert.
@@ -129,7 +129,7 @@ class Rollbacks:
             return None
         commit = await self.work(self._mirror(known.followed).commit, known.declared.revision)
         undo = undo_of(commit)
-        if undo is None or undo.application != name or (to and not undo.good.startswith(to)):
+        if undo is None or undo.application != name or not await self.work(self._is_back, known.followed, known.declared, undo.good):
             return None
         hold = course.waiting(BAD_REVISION)
         if hold is not None and hold.revision == undo.bad and hold.commit != commit.id:
@@ -137,6 +137,16 @@ class Rollbacks:
         message = f"it was rolled back by this commit before; `--to` goes back further than {undo.good[:SHORT]}"
         branch = known.followed.reference.removeprefix("refs/heads/")
         return RolledBack(application=name, bad=undo.bad, good=undo.good, commit=commit.id, branch=branch, message=message)
+
+    def _is_back(self, followed: Followed, declared: Declared, good: str) -> bool:
+        """Whether the files are as they were at a commit: anybody can write words into a message."""
+        if not self._mirror(followed).has(good):
+            return False
+        past = Past(self.equipment, followed.repository, declared.application)
+        try:
+            return not revert_of(past, self.memory, followed.commit, good).files
+        except UsageError:
+            return False
 
     async def _case(self, course: Course, request: Rollback) -> Case:
         followed, declared, name = course.known.followed, course.known.declared, request.application
@@ -209,6 +219,8 @@ class Rollbacks:
         except TrueupError as error:
             done = await self._kept(case, answer, error)
         await self.store(self.memory.wake, [case.address], Trigger.ROLLBACK, 0.0, 1)
+        facts = {"application": case.address.application, "revision": case.bad, "good": case.good, "commit": done.commit}
+        self.equipment.telemetry.info("rolled back", **facts, branch=done.branch, run=case.run)
         return done
 
     async def _hold(self, case: Case, finish: str, commit: str = "") -> None:
@@ -256,7 +268,11 @@ class Rollbacks:
             try:
                 await mirror.push(commit, case.branch, case.followed.commit)
             except Outdated:
-                case = await self._caught_up(case)
+                followed = await self._follow(case)
+                undone = await self._undone(await self._course(case.address))
+                if undone is not None and undone.bad == case.bad:
+                    return undone
+                case = await self._caught_up(case, followed)
                 continue
             await self._followed_by(case)
             branch = case.branch.removeprefix("refs/heads/")
@@ -292,9 +308,8 @@ class Rollbacks:
 
     # ------------------------------------------------------------------ what others push meanwhile
 
-    async def _caught_up(self, case: Case) -> Case:
+    async def _caught_up(self, case: Case, followed: Followed) -> Case:
         """The same on the branch's new head. Raises Outdated when the application has another revision there."""
-        followed = await self._follow(case)
         fresh = await self.store(self.memory.declared, case.address.repository, case.address.application)
         if followed.hold is not None:
             raise Held(followed.hold.reason, kind=followed.hold.kind, where=followed.repository.url)
