@@ -1,0 +1,117 @@
+"""Field sets: which fields of an object a manager owns (``FieldsV1`` of server-side apply), and where they are in the object.
+
+A set is kept as the server writes it: a tree of ``f:name``, ``k:{..}``, ``v:..`` and ``i:0``, where ``.`` stands for the node itself.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final, TypeAlias
+
+import msgspec
+
+from trueup.runtimes.kubernetes.paths import Steps, at, path_of
+
+MANAGER: Final = "trueup"
+
+Fields: TypeAlias = dict[str, Any]
+
+
+class Managed(msgspec.Struct, frozen=True, rename="camel"):
+    """What one manager owns of an object (``managedFields``)."""
+
+    manager: str = ""
+    operation: str = ""
+    api_version: str = ""
+    time: str = ""
+    fields_type: str = ""
+    fields_v1: Fields = msgspec.field(name="fieldsV1", default_factory=dict)
+    subresource: str = ""
+
+    @property
+    def ours(self) -> bool:
+        """Whether it is what we applied."""
+        return self.manager == MANAGER and self.operation == "Apply" and not self.subresource
+
+
+def managers(body: dict[str, Any]) -> list[Managed]:
+    """Every manager of an object."""
+    return msgspec.convert(body.get("metadata", {}).get("managedFields") or [], list[Managed])
+
+
+def our_fields(body: dict[str, Any]) -> Fields:
+    """What we own of an object; empty when that is nothing."""
+    return next((each.fields_v1 for each in managers(body) if each.ours), {})
+
+
+def leaves(fields: Fields, body: Any) -> Iterator[Steps]:
+    """Where the owned fields are in this object; those that it does not have are left out.
+
+    Only what is owned with its value counts, not that a map or a list item is there at all.
+    """
+    for name, under in fields.items():
+        if name == ".":
+            continue
+        step = _step(name, body)
+        if step is None:
+            continue
+        if not under:
+            yield (step,)
+        else:
+            yield from ((step, *rest) for rest in leaves(under, body[step]))
+
+
+def paths(fields: Fields, body: Any) -> set[str]:
+    """The same as paths for people."""
+    return {path_of(body, steps) for steps in leaves(fields, body)}
+
+
+def values(fields: Fields, body: Any) -> dict[str, Any]:
+    """The owned fields of this object by path, with their values."""
+    return {path_of(body, steps): at(body, steps) for steps in leaves(fields, body)}
+
+
+def minus(fields: Fields, other: Fields) -> Fields:
+    """What is in the first set and not in the second."""
+    rest: Fields = {}
+    for name, under in fields.items():
+        if name not in other:
+            rest[name] = under
+        elif under and (remaining := minus(under, other[name])):
+            rest[name] = remaining
+    return rest
+
+
+def plus(fields: Fields, other: Fields) -> Fields:
+    """What is in either set."""
+    return {name: plus(fields.get(name, {}), other.get(name, {})) for name in {**fields, **other}}
+
+
+def both(fields: Fields, other: Fields) -> Fields:
+    """What is in both sets."""
+    shared: Fields = {}
+    for name, under in fields.items():
+        if name not in other:
+            continue
+        remaining = both(under, other[name])
+        if remaining or not under or not other[name]:
+            shared[name] = remaining
+    return shared
+
+
+def _step(name: str, body: Any) -> str | int | None:
+    """The key or index that a step of a field set means in this value; None when it is not there."""
+    kind, _, text = name.partition(":")
+    if kind == "f":
+        return text if isinstance(body, dict) and text in body else None
+    if not isinstance(body, list):
+        return None
+    if kind == "i":
+        return int(text) if int(text) < len(body) else None
+    wanted = msgspec.json.decode(text)
+    if kind == "v":
+        return next((place for place, each in enumerate(body) if each == wanted), None)
+    return next((place for place, each in enumerate(body) if _has(each, wanted)), None)
+
+
+def _has(item: Any, keys: dict[str, Any]) -> bool:
+    # A key may have a default (`protocol: TCP`) which the object was not written with.
+    return isinstance(item, dict) and all(item.get(name) == value for name, value in keys.items())

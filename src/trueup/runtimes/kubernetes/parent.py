@@ -1,0 +1,152 @@
+"""The parent of an application's set: a ConfigMap that says which kinds and namespaces its members are in, and what was last declared."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from trueup.model.application import Policy
+from trueup.model.contracts import Owner
+from trueup.model.errors import Refused
+from trueup.model.manifest import Body, Key
+from trueup.runtimes.kubernetes.client.discovery import Resource
+from trueup.runtimes.kubernetes.client.request import Reason
+from trueup.runtimes.kubernetes.cluster import Cluster
+from trueup.runtimes.kubernetes.live import LiveObject
+from trueup.runtimes.kubernetes.marks import GROUP_KINDS, NAMESPACES, OWNER, SET_ID, TOOLING, Marks, annotations, mapping, repository_label
+
+CONFIG_MAPS: Final = Resource("", "v1", "ConfigMap", "configmaps", True, frozenset())
+OWN_NAMESPACES: Final = Resource("", "v1", "Namespace", "namespaces", False, frozenset())
+_TOOL: Final = "trueup"
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """What stands at the target of one application. ``kinds`` are ``Kind.group``, ``namespaces`` those of namespaced members."""
+
+    marks: Marks
+    revision: str = ""
+    policy: Policy = field(default_factory=Policy)
+    kinds: frozenset[str] = frozenset()
+    namespaces: frozenset[str] = frozenset()
+
+    @classmethod
+    def read(cls, live: LiveObject) -> "Parent | None":
+        """What a ConfigMap says; None when it is not the parent of an application of ours. Raises Refused when another tool keeps it."""
+        data = mapping(live.body.get("data"))
+        owner = Owner(str(data.get("repository", "")), str(data.get("application", "")))
+        marks = Marks(owner, live.key.namespace)
+        if live.key.name != marks.parent:
+            return None
+        said = annotations(live.body)
+        _check_tool(live, str(said.get(TOOLING, "")))
+        namespaces = _listed(said.get(NAMESPACES))
+        return cls(marks, str(data.get("revision", "")), _policy(data.get("policy")), _listed(said.get(GROUP_KINDS)), namespaces)
+
+    def holding(self, keys: Iterable[Key]) -> "Parent":
+        """The same with these objects among its members."""
+        kinds, namespaces = (
+            self.kinds | {group_kind(key) for key in keys},
+            self.namespaces | {key.namespace for key in keys if key.namespace},
+        )
+        return replace(self, kinds=kinds, namespaces=namespaces)
+
+    @property
+    def body(self) -> Body:
+        """The ConfigMap."""
+        owner = self.marks.owner
+        said = {TOOLING: f"{_TOOL}/v{version('trueup')}", GROUP_KINDS: ",".join(sorted(self.kinds))}
+        others = sorted(self.namespaces - {self.marks.own_namespace})
+        policy = self.policy.model_dump_json(by_alias=True, exclude_defaults=True)
+        return {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {
+                "name": self.marks.parent,
+                "namespace": self.marks.own_namespace,
+                "labels": {SET_ID: self.marks.id, OWNER: repository_label(owner.repository)},
+                "annotations": {**said, NAMESPACES: ",".join(others)},
+            },
+            "data": {"repository": owner.repository, "application": owner.application, "revision": self.revision, "policy": policy},
+        }
+
+
+class Parents:
+    """Reads and writes parents, and remembers what was read or written last."""
+
+    def __init__(self, cluster: Cluster, namespace: str) -> None:
+        self._cluster = cluster
+        self._namespace = namespace
+        self._known: dict[Owner, Parent | None] = {}
+
+    async def find(self, marks: Marks) -> Parent | None:
+        """The parent of an application as it is now. Raises Unreachable, and Refused when another tool keeps it."""
+        live = await self._cluster.look(CONFIG_MAPS, marks.own_namespace, marks.parent)
+        found = Parent.read(live) if live else None
+        self._known[marks.owner] = found
+        return found
+
+    async def known(self, marks: Marks) -> Parent | None:
+        """The same, asked only once."""
+        return self._known[marks.owner] if marks.owner in self._known else await self.find(marks)
+
+    async def all(self) -> list[Parent]:
+        """Every parent at this target."""
+        listed = self._cluster.list(CONFIG_MAPS, self._namespace, f"{SET_ID},{OWNER}")
+        read = [Parent.read(LiveObject(body)) async for body in listed]
+        return [parent for parent in read if parent is not None]
+
+    async def write(self, parent: Parent) -> None:
+        """Make it so; nothing is asked when it is so already. Raises Refused when it may not be written."""
+        owner = parent.marks.owner
+        if self._known.get(owner) == parent:
+            return
+        self._known.pop(owner, None)
+        answer = await self._cluster.apply(CONFIG_MAPS, parent.body)
+        if answer.says(Reason.NOT_FOUND):
+            await self._make_namespace(parent.marks.own_namespace)
+            answer = await self._cluster.apply(CONFIG_MAPS, parent.body)
+        if answer.refusal:
+            raise self._cluster.refused(f"the record of {owner} cannot be written to {parent.marks.own_namespace}", answer)
+        self._known[owner] = parent
+
+    async def erase(self, marks: Marks) -> None:
+        """Take the record away."""
+        live = await self._cluster.look(CONFIG_MAPS, marks.own_namespace, marks.parent)
+        if live is not None:
+            answer = await self._cluster.delete(CONFIG_MAPS, live)
+            if answer.refusal and not answer.says(Reason.NOT_FOUND):
+                raise self._cluster.refused(f"the record of {marks.owner} cannot be deleted", answer)
+        self._known[marks.owner] = None
+
+    async def _make_namespace(self, name: str) -> None:
+        body: dict[str, Any] = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        answer = await self._cluster.apply(OWN_NAMESPACES, body)
+        if answer.refusal:
+            raise self._cluster.refused(f"the namespace {name} for our own records cannot be made", answer)
+
+
+def group_kind(key: Key) -> str:
+    """``Kind.group``, as an ApplySet writes it."""
+    return f"{key.kind}.{key.group}" if key.group else key.kind
+
+
+def _check_tool(live: LiveObject, tooling: str) -> None:
+    if tooling.partition("/")[0] != _TOOL:
+        message = f"the set {live.key} is kept by {tooling or 'nobody knows whom'}, not by Trueup"
+        raise Refused(
+            message, key=str(live.key), hint="delete that ConfigMap when its tool is gone, or name another `namespace` in the target"
+        )
+
+
+def _listed(text: object) -> frozenset[str]:
+    return frozenset(each for each in str(text or "").split(",") if each)
+
+
+def _policy(text: object) -> Policy:
+    try:
+        return Policy.model_validate_json(str(text))
+    except ValidationError:
+        return Policy()

@@ -1,0 +1,186 @@
+"""What was tried out and what is there become actions. Pure: everything was asked before."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from trueup.model.application import Removal
+from trueup.model.contracts import Desired, Owner
+from trueup.model.errors import Refused
+from trueup.model.manifest import WAVE_ANNOTATION
+from trueup.model.plan import Action, Change, Effect, Verb
+from trueup.runtimes.kubernetes.comparing import changes_between, declared_changes, seen_of
+from trueup.runtimes.kubernetes.concealing import concealed, known_values, shown
+from trueup.runtimes.kubernetes.fields import Fields, managers, minus, our_fields, paths, plus, values
+from trueup.runtimes.kubernetes.live import LiveObject
+from trueup.runtimes.kubernetes.marks import Marks, annotations, owner_in
+from trueup.runtimes.kubernetes.taking import added_by_hand, applied_by_kubectl, going
+from trueup.runtimes.kubernetes.trial import Trial
+from trueup.runtimes.kubernetes.wishes import is_left_alone, is_made_once, stays
+from trueup.toolkit.waves import removal_waves
+
+FIRST: Final = frozenset({("", "Namespace"), ("apiextensions.k8s.io", "CustomResourceDefinition")})
+"""What others in the same plan need before they can even be tried out."""
+
+_ROLLING: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
+
+
+def refuse(trials: Iterable[Trial], application: str) -> None:
+    """Raises Refused with everything that the server will not take, each with its file and line."""
+    refused = [trial for trial in trials if trial.refusal]
+    if not refused:
+        return
+    told = "; ".join(f"{each.wanted.key} ({each.wanted.place}) was refused: {each.refusal}" for each in refused)
+    message = told if len(refused) == 1 else f"{len(refused)} objects were refused: {told}"
+    where = refused[0].wanted.place if len(refused) == 1 else f"application {application}"
+    raise Refused(message, key=str(refused[0].wanted.key), where=where, hint="nothing was changed; correct it in Git")
+
+
+def actions_of(desired: Desired, trials: Sequence[Trial], leaving: Sequence[LiveObject], marks: Marks) -> Iterator[Action]:
+    """One action for each object: what is desired first, then what leaves, in the reverse of the order in which it came."""
+    strict = desired.application.policy.self_heal == "strict"
+    planned = [_Planning(trial, marks.owner, marks.claims(trial.live.body) if trial.live else False, strict).action() for trial in trials]
+    first = [each for each in planned if each.verb is not Verb.UNCHANGED and (each.key.group, each.key.kind) in FIRST]
+    for action in planned:
+        after = () if action in first else tuple(each.key for each in first if each.wave == action.wave)
+        yield msgspec.structs.replace(action, after=after) if after else action
+    yield from _leaving(desired, [trial.wanted.manifest.wave for trial in trials], leaving, marks.owner)
+
+
+def taken_fields(live: LiveObject, declared: Fields, ours: bool, strict: bool) -> Fields:
+    """The fields that others set and that become ours before the apply."""
+    taken = {} if ours else applied_by_kubectl(live)
+    return plus(taken, added_by_hand(live, declared)) if strict else taken
+
+
+class _Planning:
+    """One object's action in the making."""
+
+    def __init__(self, trial: Trial, owner: Owner, ours: bool, strict: bool) -> None:
+        self.trial = trial
+        self.wanted = trial.wanted
+        self.live = trial.live
+        self.owner = owner
+        self.ours = ours
+        self.strict = strict
+        self.known = known_values(trial.wanted.body)
+
+    def action(self) -> Action:
+        changes = self._changes()
+        verb = self._verb(changes)
+        other = owner_in(self.live.body) if self.live and not self.ours else None
+        return Action(
+            verb=verb,
+            key=self.wanted.key,
+            wave=self.wanted.manifest.wave,
+            effect=self._effect(verb, changes),
+            verified=not (self.trial.unverified or self.trial.immutable) or verb is Verb.UNCHANGED,
+            reason=self._reason(verb, changes, other),
+            changes=changes if verb is not Verb.UNCHANGED else self._by_hand(),
+            origin=self.wanted.manifest.origin,
+            seen=seen_of(self.live, self.owner, self.wanted),
+            desired=self.wanted.digest,
+            owner=_name(self.owner, other) if other else "",
+            foreign=verb is Verb.ADOPT,
+            allowed=self.wanted.may_be_replaced,
+        )
+
+    def _verb(self, changes: tuple[Change, ...]) -> Verb:
+        if self.live is None:
+            return Verb.CREATE
+        if self.ours and (is_left_alone(self.wanted.body) or is_made_once(self.wanted.body)):
+            return Verb.UNCHANGED
+        if not self.ours:
+            return Verb.ADOPT
+        if not changes:
+            return Verb.UNCHANGED
+        return Verb.REPLACE if self.trial.immutable else Verb.UPDATE
+
+    def _changes(self) -> tuple[Change, ...]:
+        if self.live is None:
+            return changes_between(None, self.wanted.body, self.known)
+        if self.trial.result is None:
+            return declared_changes(self.wanted, self.live)
+        found = changes_between(self.live.body, self.trial.result, self.known)
+        taken = taken_fields(self.live, our_fields(self.trial.result), self.ours, self.strict)
+        told = {change.path for change in found}
+        return found + tuple(each for each in self._losses(taken, self.live, our_fields(self.trial.result)) if each.path not in told)
+
+    def _by_hand(self) -> tuple[Change, ...]:
+        """What a hand added beside what Git says: shown, and left unless the policy is strict."""
+        if self.live is None or self.trial.result is None or self.strict:
+            return ()
+        declared = our_fields(self.trial.result)
+        return self._losses(added_by_hand(self.live, declared), self.live, declared)
+
+    def _losses(self, taken: Fields, live: LiveObject, declared: Fields) -> tuple[Change, ...]:
+        """What goes once these fields are ours."""
+        body = concealed(live.body, self.known)
+        return tuple(Change(path, shown(value), None) for path, value in values(going(taken, live, declared), body).items())
+
+    def _reason(self, verb: Verb, changes: tuple[Change, ...], other: Owner | None) -> str:
+        parts = {
+            Verb.CREATE: "it is not there",
+            Verb.ADOPT: _whose(self.owner, other),
+            Verb.REPLACE: f"{self.trial.immutable} cannot change",
+            Verb.UNCHANGED: "added by hand, left as it is" if self._by_hand() else "",
+        }
+        told = [parts.get(verb, ""), self.trial.unverified and f"not tried out: {self.trial.unverified}"]
+        if verb in (Verb.UPDATE, Verb.ADOPT):
+            told += [f"takes {path} from {who}" for who, path in self._from_whom(changes).items()]
+        return "; ".join(each for each in told if each)
+
+    def _from_whom(self, changes: tuple[Change, ...]) -> dict[str, str]:
+        """Who set the fields that are taken: manager -> the fields."""
+        if self.live is None or self.trial.result is None:
+            return {}
+        after = {(each.manager, each.operation, each.subresource): each.fields_v1 for each in managers(self.trial.result)}
+        losses: dict[str, list[str]] = {}
+        for each in self.live.managers:
+            lost = minus(each.fields_v1, after.get((each.manager, each.operation, each.subresource), {}))
+            taken = sorted(path for path in paths(lost, self.live.body) if _among(path, changes))
+            if taken and not each.ours:
+                losses.setdefault(each.manager, []).extend(taken)
+        return {who: ", ".join(dict.fromkeys(fields)) for who, fields in losses.items()}
+
+    def _effect(self, verb: Verb, changes: Iterable[Change]) -> Effect:
+        rolls = self.wanted.key.group == "apps" and self.wanted.key.kind in _ROLLING
+        moved = any(change.path.startswith(("spec.template.", "spec.template[")) for change in changes)
+        return Effect.RESTART if verb in (Verb.UPDATE, Verb.ADOPT) and rolls and moved else Effect.NONE
+
+
+def _leaving(desired: Desired, made: Sequence[int], leaving: Sequence[LiveObject], owner: Owner) -> Iterator[Action]:
+    policy = desired.application.policy
+    keeps = not policy.prune or (desired.removed and policy.removal is Removal.KEEP)
+    waves = removal_waves(made, map(_wave, leaving))
+    for live in reversed(leaving):
+        remains = keeps or stays(live, desired.removed)
+        yield Action(
+            verb=Verb.UPDATE if remains else Verb.DELETE,
+            key=live.key,
+            wave=waves[_wave(live)],
+            reason="leaves Git, stays" if remains else "leaves Git",
+            seen=seen_of(live, owner, None),
+        )
+
+
+def _among(path: str, changes: Iterable[Change]) -> bool:
+    return any(path == each.path or path.startswith((f"{each.path}.", f"{each.path}[")) for each in changes)
+
+
+def _whose(owner: Owner, other: Owner | None) -> str:
+    if other is None:
+        return "exists and belongs to nobody"
+    return f"moved from {other.application}" if other.repository == owner.repository else f"belongs to {other}"
+
+
+def _name(owner: Owner, other: Owner) -> str:
+    return other.application if other.repository == owner.repository else str(other)
+
+
+def _wave(live: LiveObject) -> int:
+    try:
+        return int(str(annotations(live.body).get(WAVE_ANNOTATION, 0)))
+    except ValueError:
+        return 0

@@ -1,0 +1,106 @@
+"""Which fields become ours that others set: when an object is taken over from kubectl, and later what a hand added, if that is undone.
+
+Server-side apply takes away what one owned and no longer says. So a field becomes ours in the object's records first, then goes with it.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+
+from trueup.runtimes.kubernetes.comparing import is_hand
+from trueup.runtimes.kubernetes.concealing import LAST_APPLIED
+from trueup.runtimes.kubernetes.fields import MANAGER, Fields, Managed, leaves, minus, plus
+from trueup.runtimes.kubernetes.live import LiveObject
+from trueup.runtimes.kubernetes.marks import annotations
+from trueup.runtimes.kubernetes.paths import below, path_of
+from trueup.toolkit.difference import resolve
+
+_KUBECTL_APPLY: Final = ("kubectl-client-side-apply", "before-first-apply")
+# What these set was there before the object was ours.
+_BEFORE: Final = ("kubectl-create", "before-first-apply")
+_NEVER_DRIFT: Final = frozenset(
+    {
+        below("spec.template.metadata.annotations", "kubectl.kubernetes.io/restartedAt"),
+        below("metadata.annotations", LAST_APPLIED),
+    }
+)
+
+
+def applied_by_kubectl(live: LiveObject) -> Fields:
+    """What ``kubectl apply`` (the client-side one) manages of an object: the fields of its manager that its own note names."""
+    try:
+        noted = msgspec.json.decode(str(annotations(live.body).get(LAST_APPLIED, "")))
+    except msgspec.DecodeError:
+        return {}
+    note = below("metadata.annotations", LAST_APPLIED)
+    taken: Fields = {}
+    for each in live.managers:
+        if each.manager in _KUBECTL_APPLY and each.operation == "Update":
+            taken = plus(taken, selected(each.fields_v1, live.body, lambda path: path == note or resolve(noted, path)[0]))
+    return taken
+
+
+def added_by_hand(live: LiveObject, declared: Fields) -> Fields:
+    """What a person's kubectl set and Git does not declare. A restart, and what came through a subresource, is no such thing."""
+    added: Fields = {}
+    for each in live.managers:
+        if is_hand(each) and each.manager not in _BEFORE and not each.ours:
+            added = plus(added, selected(minus(each.fields_v1, declared), live.body, lambda path: path not in _NEVER_DRIFT))
+    return added
+
+
+def going(taken: Fields, live: LiveObject, declared: Fields) -> Fields:
+    """The fields that go once ``taken`` is ours: what Git does not declare, and nobody else owns."""
+    rest = minus(taken, declared)
+    for each in live.managers:
+        if not each.ours and not is_hand(each) and each.manager not in _KUBECTL_APPLY:
+            rest = minus(rest, each.fields_v1)
+    return rest
+
+
+def transfer(live: LiveObject, taken: Fields) -> list[dict[str, Any]]:
+    """The edit of the object's records that makes these fields ours."""
+    ours = next((each for each in live.managers if each.ours), None)
+    kept = [_encoded(_without(each, taken)) for each in live.managers if not each.ours and minus(each.fields_v1, taken)]
+    mine = Managed(MANAGER, "Apply", str(live.body["apiVersion"]), ours.time if ours else "", "FieldsV1", plus(live.ours, taken))
+    return [{"op": "replace", "path": "/metadata/managedFields", "value": [*kept, _encoded(mine)]}]
+
+
+def selected(fields: Fields, body: Any, wanted: Callable[[str], bool]) -> Fields:
+    """The part of a set whose fields, by their paths in this object, are wanted."""
+    return _selected(fields, body, body, (), wanted)
+
+
+def _selected(fields: Fields, root: Any, body: Any, way: tuple[str | int, ...], wanted: Callable[[str], bool]) -> Fields:
+    chosen: Fields = {}
+    for name, under in fields.items():
+        steps = next(iter(leaves({name: {}}, body)), None) if name != "." else None
+        if steps is None:
+            continue
+        if not under:
+            if wanted(path_of(root, (*way, *steps))):
+                chosen[name] = {}
+        elif part := _selected(under, root, body[steps[0]], (*way, *steps), wanted):
+            chosen[name] = {**({".": {}} if "." in under else {}), **part}
+    return chosen
+
+
+def _without(manager: Managed, taken: Fields) -> Managed:
+    # What came through a subresource is never taken.
+    return manager if manager.subresource else msgspec.structs.replace(manager, fields_v1=minus(manager.fields_v1, taken))
+
+
+def _encoded(manager: Managed) -> dict[str, Any]:
+    encoded: dict[str, Any] = {
+        "manager": manager.manager,
+        "operation": manager.operation,
+        "apiVersion": manager.api_version,
+        "fieldsType": "FieldsV1",
+        "fieldsV1": manager.fields_v1,
+    }
+    return {
+        **encoded,
+        **({"time": manager.time} if manager.time else {}),
+        **({"subresource": manager.subresource} if manager.subresource else {}),
+    }

@@ -1,0 +1,81 @@
+"""What the server says would come of an apply: its own dry run. Nothing is changed."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from trueup.model.manifest import Body
+from trueup.runtimes.kubernetes.client.request import Answer
+from trueup.runtimes.kubernetes.cluster import Cluster
+from trueup.runtimes.kubernetes.live import LiveObject
+from trueup.runtimes.kubernetes.refusals import cannot_be_tried, immutable_fields, is_immutable, lacks_namespace, words
+from trueup.runtimes.kubernetes.wanted import Wanted
+
+_CREATED: Final = 201
+
+
+class Unlooked(Enum):
+    """It is not known whether there is such an object: the server tells it by the way."""
+
+    UNLOOKED = "unlooked"
+
+
+UNLOOKED: Final = Unlooked.UNLOOKED
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One object tried out.
+
+    ``live``: as it is, None when it is not there. ``result``: as it would be. Without one it was not or could not be tried: ``unverified``
+    says why, ``immutable`` names fields that can never change, ``refusal`` says why the server will not take it.
+    """
+
+    wanted: Wanted
+    live: LiveObject | None
+    result: Body | None = None
+    unverified: str = ""
+    immutable: str = ""
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """Tries objects of one application out. ``coming``: the namespaces and kinds (``Kind.group``) that its own plan makes first."""
+
+    cluster: Cluster
+    revision: str
+    coming: frozenset[str] = frozenset()
+
+    async def of(self, wanted: Wanted, live: LiveObject | Unlooked | None) -> Trial:
+        """Try one out. Raises Unreachable."""
+        resource = wanted.resource
+        if resource is None:
+            return self._of_unknown_kind(wanted)
+        if f"namespace {wanted.key.namespace}" in self.coming:
+            return Trial(wanted, None, unverified=f"its namespace {wanted.key.namespace} is made by this very plan")
+        known = None if isinstance(live, Unlooked) else live
+        answer = await self.cluster.try_out(resource, wanted.configuration(self.revision, known))
+        if answer.status == _CREATED:
+            return Trial(wanted, None, answer.object)
+        if isinstance(live, Unlooked) and not lacks_namespace(answer):
+            known = await self.cluster.look(resource, wanted.key.namespace, wanted.key.name)
+            if known is not None and wanted.ignored(known) is not None:
+                return await self.of(wanted, known)
+        return self._read(wanted, known, answer)
+
+    def _read(self, wanted: Wanted, live: LiveObject | None, answer: Answer) -> Trial:
+        if answer.refusal is None:
+            return Trial(wanted, live, answer.object)
+        if live is not None and is_immutable(answer):
+            return Trial(wanted, live, immutable=immutable_fields(answer.refusal))
+        if cannot_be_tried(answer):
+            return Trial(wanted, live, unverified="an admission webhook cannot be asked without effect")
+        return Trial(wanted, live, refusal=words(answer.refusal, wanted.body))
+
+    def _of_unknown_kind(self, wanted: Wanted) -> Trial:
+        key = wanted.key
+        name = f"{key.kind}.{key.group}" if key.group else key.kind
+        if f"kind {name}" in self.coming:
+            return Trial(wanted, None, unverified=f"its kind {name} is made by this very plan")
+        return Trial(wanted, None, refusal=f"the cluster does not know the kind {name} in {wanted.body.get('apiVersion')}")

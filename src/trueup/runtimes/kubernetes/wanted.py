@@ -1,0 +1,87 @@
+"""What Git wants of each object, and what is said to the server for it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from trueup.model.application import Ignore
+from trueup.model.contracts import Desired
+from trueup.model.errors import Refused
+from trueup.model.manifest import Body, Key, Manifest
+from trueup.runtimes.kubernetes.client.discovery import Resource
+from trueup.runtimes.kubernetes.ignoring import Ignored, either, ignored_fields, kept, scaled_fields
+from trueup.runtimes.kubernetes.live import SERVER_KEPT, LiveObject
+from trueup.runtimes.kubernetes.marks import REPLACE, Marks, annotations, labels, metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One desired object, its kind as the cluster knows it (None: it does not), and the rules for what is left alone in it."""
+
+    key: Key
+    body: Body
+    manifest: Manifest
+    resource: Resource | None
+    marks: Marks
+    rules: tuple[Ignore, ...] = ()
+    settled: bool = False
+    """Whether the object was last written from this very manifest, so that a difference is drift."""
+
+    @property
+    def digest(self) -> str:
+        """The manifest's digest."""
+        return self.manifest.digest
+
+    @property
+    def place(self) -> str:
+        """Where Git says it."""
+        origin = self.manifest.origin
+        return f"{origin.file}:{origin.line}" if origin.line else origin.file
+
+    @property
+    def may_be_replaced(self) -> bool:
+        """Whether the object itself allows to be made anew."""
+        return bool(annotations(self.body).get(REPLACE) == "allowed")
+
+    def ignored(self, live: LiveObject | None) -> Ignored | None:
+        """What is left alone in the object as it is."""
+        ignored = ignored_fields(self.key, self.rules, live)
+        return either(ignored, scaled_fields(live)) if live and self.settled else ignored
+
+    def configuration(self, revision: str, live: LiveObject | None) -> Body:
+        """What is applied: the manifest with our marks, and without what is left alone."""
+        named = dict(metadata(self.body))
+        named["labels"] = {**labels(self.body), **self.marks.labels}
+        named["annotations"] = {**annotations(self.body), **self.marks.annotations(self.body, revision)}
+        said = {**self.body, "metadata": named}
+        ignored = self.ignored(live) if live else None
+        return kept(said, live, ignored) if live and ignored else said
+
+
+def completed(manifest: Manifest, resource: Resource | None, namespace: str) -> tuple[Key, Body]:
+    """The key and the body that is applied, in the namespace that the kind's scope asks for. What only a server may say is left out."""
+    named: dict[str, Any] = {name: value for name, value in metadata(manifest.body).items() if name not in SERVER_KEPT}
+    if resource is not None and not resource.namespaced:
+        named.pop("namespace", None)
+    elif resource is not None and not named.get("namespace"):
+        named["namespace"] = namespace
+    body = {**{name: value for name, value in manifest.body.items() if name != "status"}, "metadata": named}
+    return Key.of(body), body
+
+
+def distinct(desired: Desired, wanted: Iterable[Wanted]) -> dict[Key, Wanted]:
+    """By key. Raises Refused when two manifests are the same object."""
+    found: dict[Key, Wanted] = {}
+    twice: list[Wanted] = []
+    for each in wanted:
+        twice += [each] if each.key in found else []
+        found[each.key] = each
+    if twice:
+        message = "; ".join(f"{each.key} is declared twice ({each.place})" for each in twice)
+        raise Refused(message, key=str(twice[0].key), where=f"application {desired.application.name}", hint="keep one of them")
+    return found
+
+
+def settled(wanted: Wanted) -> Wanted:
+    """The same, last written from this very manifest."""
+    return replace(wanted, settled=True)

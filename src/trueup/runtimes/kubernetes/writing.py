@@ -1,0 +1,229 @@
+"""One action carried out: looked at again, written under the object's own lock, and told."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from trueup.model.contracts import Desired
+from trueup.model.plan import Action, Verb
+from trueup.model.run import Outcome
+from trueup.runtimes.kubernetes.client.discovery import Resource
+from trueup.runtimes.kubernetes.client.request import Answer, Reason
+from trueup.runtimes.kubernetes.cluster import Cluster, Lock
+from trueup.runtimes.kubernetes.comparing import changes_between, seen_of
+from trueup.runtimes.kubernetes.concealing import known_values
+from trueup.runtimes.kubernetes.fields import our_fields
+from trueup.runtimes.kubernetes.live import LiveObject
+from trueup.runtimes.kubernetes.marks import OBJECT, OWNER, PART_OF, REVISION, Marks, annotations, labels, metadata
+from trueup.runtimes.kubernetes.planning import taken_fields
+from trueup.runtimes.kubernetes.refusals import words
+from trueup.runtimes.kubernetes.taking import transfer
+from trueup.runtimes.kubernetes.views import View
+from trueup.runtimes.kubernetes.wanted import Wanted
+
+# Each status write of a busy controller moves the lock: a few in a row are bad luck, more are not.
+_TRIES: Final = 8
+_GONE_SECONDS: Final = 10.0
+_LOOK_SECONDS: Final = 0.1
+_MARKS: Final[dict[str, tuple[str, ...]]] = {"labels": (PART_OF, OWNER), "annotations": (OBJECT, REVISION)}
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of an action; ``message`` is empty when it is done."""
+
+    message: str = ""
+    live: LiveObject | None = None
+    outdated: bool = False
+
+
+OUTDATED: Final = Result("it changed since the plan was made", outdated=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """Writes for one application."""
+
+    cluster: Cluster
+    view: View
+    marks: Marks
+    desired: Desired
+
+    async def carry_out(self, action: Action, resource: Resource, wanted: Wanted | None) -> tuple[Outcome, LiveObject | None]:
+        """The outcome, and the object as it is now. Raises Unreachable."""
+        start = time.perf_counter()
+        if (wanted.digest if wanted else "") != action.desired:
+            result = OUTDATED
+        elif wanted is None:
+            result = await self._let_go(action, resource)
+        else:
+            result = await self._write(action, resource, wanted)
+        version = result.live.version if result.live else ""
+        outcome = Outcome(
+            action.key,
+            action.verb,
+            "failed" if result.message else "done",
+            result.message,
+            time.perf_counter() - start,
+            version if not result.message else "",
+            outdated=result.outdated,
+        )
+        return outcome, result.live
+
+    # ------------------------------------------------------------------ what Git wants
+
+    async def _write(self, action: Action, resource: Resource, wanted: Wanted) -> Result:
+        if action.verb is Verb.CREATE:
+            return await self._create(action, resource, wanted)
+        for _ in range(_TRIES):
+            live = await self.view.current(resource, action.key)
+            if live is None or seen_of(live, self.marks.owner, wanted) != action.seen:
+                return await self._already(action, resource, wanted, live)
+            result = (
+                await self._replace(resource, wanted, live) if action.verb is Verb.REPLACE else await self._update(resource, wanted, live)
+            )
+            if result is not None:
+                return result
+        return Result("others write to it all the time, and faster than Trueup can", outdated=True)
+
+    async def _create(self, action: Action, resource: Resource, wanted: Wanted) -> Result:
+        answer = await self.cluster.write(resource, wanted.configuration(self.desired.revision, None), Lock())
+        if answer.says(Reason.CONFLICT, Reason.ALREADY_EXISTS):
+            live = await self.cluster.look(resource, action.key.namespace, action.key.name)
+            return await self._already(action, resource, wanted, live)
+        return self._told(answer, wanted)
+
+    async def _update(self, resource: Resource, wanted: Wanted, live: LiveObject) -> Result | None:
+        """None when the object moved meanwhile."""
+        taken = await self._take(resource, wanted, live)
+        if taken is None or isinstance(taken, Result):
+            return taken
+        answer = await self.cluster.write(resource, wanted.configuration(self.desired.revision, live), Lock.of(taken))
+        return None if answer.says(Reason.CONFLICT, Reason.NOT_FOUND) else self._told(answer, wanted)
+
+    async def _take(self, resource: Resource, wanted: Wanted, live: LiveObject) -> LiveObject | Result | None:
+        """Make fields ours that others set and that are to go with the apply; the object as it is then."""
+        strict = self.desired.application.policy.self_heal == "strict"
+        ours = self.marks.claims(live.body)
+        if ours and not strict:
+            return live
+        tried = await self.cluster.try_out(resource, wanted.configuration(self.desired.revision, live))
+        if tried.refusal:
+            return self._told(tried, wanted)
+        taken = taken_fields(live, our_fields(tried.object), ours, strict)
+        if not taken:
+            return live
+        answer = await self.cluster.edit(resource, live, transfer(live, taken))
+        if answer.says(Reason.CONFLICT, Reason.NOT_FOUND):
+            return None
+        return self._told(answer, wanted) if answer.refusal else LiveObject(answer.object)
+
+    async def _replace(self, resource: Resource, wanted: Wanted, live: LiveObject) -> Result | None:
+        if not live.leaving:
+            answer = await self.cluster.delete(resource, live)
+            if answer.says(Reason.CONFLICT):
+                return None
+            if answer.refusal and not answer.says(Reason.NOT_FOUND):
+                return self._told(answer, wanted)
+        left = await self._gone(resource, live)
+        if left is not None:
+            return Result(_waiting(left))
+        answer = await self.cluster.write(resource, wanted.configuration(self.desired.revision, None), Lock())
+        return OUTDATED if answer.says(Reason.CONFLICT) else self._told(answer, wanted)
+
+    async def _already(self, action: Action, resource: Resource, wanted: Wanted, live: LiveObject | None) -> Result:
+        """Whether somebody was here before with this very action: a walk that was interrupted between a write and its report."""
+        if live is None:
+            # A replace that was interrupted between its two halves goes on; anything else was deleted by hand.
+            return await self._create(action, resource, wanted) if action.verb is Verb.REPLACE else OUTDATED
+        if not self.marks.claims(live.body) or live.leaving:
+            return OUTDATED
+        tried = await self.cluster.try_out(resource, wanted.configuration(self.desired.revision, live))
+        if tried.refusal or changes_between(live.body, tried.object, known_values(wanted.body)):
+            return OUTDATED
+        return Result(live=live)
+
+    def _told(self, answer: Answer, wanted: Wanted) -> Result:
+        if answer.refusal is None:
+            return Result(live=LiveObject(answer.object))
+        return Result(f"{wanted.key} ({wanted.place}) was refused: {words(answer.refusal, wanted.body)}")
+
+    # ------------------------------------------------------------------ what leaves Git
+
+    async def _let_go(self, action: Action, resource: Resource) -> Result:
+        act = self._delete if action.verb is Verb.DELETE else self._unmark
+        for _ in range(_TRIES):
+            live = await self.view.current(resource, action.key)
+            if live is None:
+                return Result()
+            if action.verb is not Verb.DELETE and not self.marks.claims(live.body):
+                return Result(live=live)
+            if seen_of(live, self.marks.owner, None) != action.seen or not self.marks.holds(live.body):
+                return OUTDATED
+            result = await act(resource, live)
+            if result is not None:
+                return result
+        return Result("others write to it all the time, and faster than Trueup can", outdated=True)
+
+    async def _delete(self, resource: Resource, live: LiveObject) -> Result | None:
+        if not live.leaving:
+            answer = await self.cluster.delete(resource, live)
+            if answer.says(Reason.CONFLICT):
+                return None
+            if answer.refusal and not answer.says(Reason.NOT_FOUND):
+                return Result(f"{live.key} could not be deleted: {answer.refusal.message}")
+        left = await self._gone(resource, live)
+        return Result(_waiting(left)) if left is not None else Result()
+
+    async def _unmark(self, resource: Resource, live: LiveObject) -> Result | None:
+        """The object as it is, and nobody's."""
+        there = {"labels": labels(live.body), "annotations": annotations(live.body)}
+        marks = [(part, name) for part, names in _MARKS.items() for name in names if name in there[part]]
+        operations: list[dict[str, object]] = [{"op": "remove", "path": f"/metadata/{part}/{_pointer(name)}"} for part, name in marks]
+        managed = [each for each in metadata(live.body).get("managedFields") or () if not _is_ours(each)]
+        operations.append({"op": "replace", "path": "/metadata/managedFields", "value": managed or [{}]})
+        answer = await self.cluster.edit(resource, live, operations)
+        if answer.says(Reason.CONFLICT, Reason.NOT_FOUND):
+            return None
+        if answer.refusal:
+            return Result(f"{live.key} could not be let go of: {answer.refusal.message}")
+        return Result(live=LiveObject(answer.object))
+
+    async def _gone(self, resource: Resource, live: LiveObject) -> LiveObject | None:
+        """Wait a little until an object that was deleted is gone; what is left of it otherwise."""
+        return await until_gone(lambda: self.view.current(resource, live.key), live.uid)
+
+
+async def until_gone(look: Callable[[], Awaitable[LiveObject | None]], uid: str) -> LiveObject | None:
+    """Look until an object of this identity is gone; what is left of it after a while."""
+    end = time.monotonic() + _GONE_SECONDS
+    pause = _LOOK_SECONDS / 4
+    while True:
+        left = await look()
+        if left is None or left.uid != uid:
+            return None
+        if time.monotonic() > end:
+            return left
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, 1.0)
+
+
+def _waiting(live: LiveObject) -> str:
+    """Why an object that was deleted is still there."""
+    finalizers = metadata(live.body).get("finalizers") or ()
+    conditions = (live.body.get("status") or {}).get("conditions") or ()
+    told = [
+        str(each.get("message")) for each in conditions if each.get("status") == "True" and str(each.get("type")).startswith("Namespace")
+    ]
+    what = f"waits for {', '.join(map(str, finalizers))}" if finalizers else "; ".join(told) or "waits for the server"
+    return f"{live.key} is being deleted and still there: it {what}"
+
+
+def _is_ours(managed: dict[str, object]) -> bool:
+    return managed.get("manager") == "trueup"
+
+
+def _pointer(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
