@@ -147,16 +147,17 @@ class Demo:
     def roll_back(self) -> None:
         """A bad commit, and the way back in Git."""
         desk, told = self.desk, self.told
-        told.step("A bad commit", "A slip of the pen: `pyhton3`. The commit is degraded, and says why.")
-        told.type("sed -i 's/python3/pyhton3/' web/web.yaml")
+        told.step("A bad commit", "A slip of the pen: `shops.py`. The commit is degraded, and says why.")
+        told.type("sed -i 's/shop.py/shops.py/' web/web.yaml")
         told.type('git commit --quiet -am "shop: tidy up" && git push --quiet')
         desk.until("the bad commit is degraded", lambda: desk.status("web").get("health") == "degraded")
         told.type("trueup status", FAILED, "degraded")
-        told.type("trueup logs web Service/web | tail -n 3", 0, "pyhton3")
+        told.type("trueup logs web Service/web | tail -n 3", 0, "shops.py")
         told.say("Rolled back in Git: a commit that takes back this application's files, and the bad revision is held back.")
         told.type('trueup rollback web --reason "the shop does not start"')
         self.wait_until_healthy()
         told.type("git pull --quiet && git log --oneline", 0, 'Revert "shop: tidy up"')
+        told.type("git log -1 --format=%B", 0, "Trueup-From")
         told.type("trueup status", 0, "healthy")
         self.look("plums")
 
