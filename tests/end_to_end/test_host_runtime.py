@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -368,6 +369,36 @@ async def test_secrets_are_in_no_command_line_no_log_and_no_file_but_their_own(m
     assert "TRUEUP_SOMETHING" not in environment_of(machine.pid("web"))
     assert "I was given (secret)" in await machine.log("web")
     assert [each for each in machine.root.rglob("*") if each.is_file() and b"value-of-password" in each.read_bytes()] == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may run something as another user")
+async def test_a_service_runs_as_the_user_that_it_names() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        machine = await Machine(Path(folder)).open()
+        try:
+            await _run_as_nobody(machine)
+        finally:
+            await asyncio.to_thread(Machine.clear, machine.folder)
+
+
+async def _run_as_nobody(machine: Machine) -> None:
+    mark = f"user-{os.getpid()}"
+    web = service("web", ["sh", "-c", "id -un; echo $HOME; sleep 1000 & wait", mark], user="nobody", readiness={"logLine": "^/"})
+    await machine.apply(web)
+    health = await machine.until(State.DEGRADED, "Service", "web")
+    assert health.message.startswith("its user may not enter the working directory: Permission denied")
+    machine.folder.chmod(0o755)
+    await machine.until(State.HEALTHY, "Service", "web", 30)
+    status = Path(f"/proc/{machine.pid('web')}/status").read_text()
+    uid, groups = (next(line.split()[1:] for line in status.splitlines() if line.startswith(name)) for name in ("Uid:", "Groups:"))
+    assert uid == ["65534"] * 4
+    assert "0" not in groups
+    assert "nobody" in await machine.log("web")
+    outcomes = await machine.apply(service("web", ["sleep", "1"], user="no-such-user"))
+    assert outcomes[0].message.startswith("Service/web: there is no user `no-such-user` on this host")
+    assert len(machine.running(mark)) == 1
+    await machine.remove()
+    assert machine.running(mark) == []
 
 
 async def test_a_link_that_somebody_planted_is_not_followed(machine: Machine, tmp_path: Path) -> None:

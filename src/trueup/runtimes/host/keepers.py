@@ -1,6 +1,6 @@
 """Keepers from the outside: started, found again by identity, told to stop.
 
-Where systemd is PID 1 a unit can stand behind the same methods.
+Where systemd is PID 1 each keeper is a unit of its own, so that it outlives the unit that Trueup itself runs in.
 """
 
 import asyncio
@@ -176,27 +176,20 @@ class Keepers:
         flush_folder(str(self.folder))
         order["token"] = f"{self.service}.{name}"
         order["environment"] = {**order["environment"], TOKEN: order["token"]}
-        source = str(Path(trueup.__file__).parent.parent)
-        arguments = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _BOOT, "trueup-keeper", source, str(folder)]
-        try:
-            started = subprocess.run(
-                arguments,
-                input=json.dumps(order).encode(),
-                capture_output=True,
-                cwd="/",
-                env={TOKEN: order["token"]},
-                start_new_session=True,
-                timeout=_LONGEST_START,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            hint = "something that it needs hangs: look at the disk that its working directory is on"
-            raise Refused(f"its keeper did not start within {_LONGEST_START:.0f}s", where=str(folder), hint=hint) from None
+        started = self._started(folder, order)
         instance = _read(folder)
         if started.returncode or not instance:
             words = started.stderr.decode(errors="replace").strip().splitlines() or ["it told nothing"]
             raise Refused(f"its keeper cannot be started: {words[-1]}", where=str(folder), hint="free what it needs; it is tried again")
         return instance
+
+    def _started(self, folder: Path, order: dict[str, Any]) -> "subprocess.CompletedProcess[bytes]":
+        source = str(Path(trueup.__file__).parent.parent)
+        keeper = [sys.executable, "-I", "-S", "-X", "utf8", "-c", _BOOT, "trueup-keeper", source, str(folder)]
+        wrapped = unit_around(f"trueup-{self.service}-{folder.name}")
+        started = _run([*wrapped, *keeper], order)
+        # A service manager that does not answer is no reason to start nothing.
+        return _run(keeper, order) if wrapped and started.returncode and not (folder / STATE).exists() else started
 
     def _coming(self) -> bool:
         known = {instance.token for instance in self.instances()}
@@ -213,6 +206,37 @@ class Keepers:
                 return
             await asyncio.sleep(0.02)
         raise Refused(f"PID {left[0].pid} ({left[0].name}) cannot be killed", hint="it hangs in the kernel: look at its disk or network")
+
+
+def unit_around(name: str) -> list[str]:
+    """What to put before a keeper's command where systemd is PID 1: a unit of its own, for else it would be stopped together with the unit
+    that Trueup runs in. Empty elsewhere, and where this user has no service manager."""
+    program = shutil.which("systemd-run")
+    if not program or not os.path.isdir("/run/systemd/system"):  # noqa: PTH112
+        return []
+    ours = [] if os.geteuid() == 0 else ["--user"]
+    if ours and not os.path.exists(f"{os.environ.get('XDG_RUNTIME_DIR', '')}/systemd/private"):  # noqa: PTH110
+        return []
+    return [program, *ours, "--quiet", "--collect", "--scope", f"--unit={name}", "--description=A service that Trueup keeps", "--"]
+
+
+def _run(arguments: list[str], order: dict[str, Any]) -> "subprocess.CompletedProcess[bytes]":
+    """Start a keeper; returns when it has told of itself, or has ended. Raises Refused."""
+    bus = {name: os.environ[name] for name in ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS") if name in os.environ}
+    try:
+        return subprocess.run(
+            arguments,
+            input=json.dumps(order).encode(),
+            capture_output=True,
+            cwd="/",
+            env={**bus, TOKEN: order["token"]},
+            start_new_session=True,
+            timeout=_LONGEST_START,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        hint = "something that it needs hangs: look at the disk that its working directory is on"
+        raise Refused(f"its keeper did not start within {_LONGEST_START:.0f}s", hint=hint) from None
 
 
 def _read(folder: Path) -> Instance | None:

@@ -51,13 +51,14 @@ def start(command: list[str], surroundings: Surroundings, output: int) -> Proces
         os.close(reading)
     if fault:
         os.waitpid(pid, 0)
-        raise CannotStart(f"{command[0]} cannot be started: {fault.decode(errors='replace')}")
+        raise CannotStart(fault.decode(errors="replace"))
     # It may have ended already: then there is nobody left to mistake it for.
     return process(pid) or Process(f"{pid} ({command[0]}) Z {os.getpid()} {pid} {pid} " + "0 " * 16)
 
 
 def _become(program: str, command: list[str], surroundings: Surroundings, channels: tuple[int, int]) -> None:
     output, fault = channels
+    step = f"{command[0]} cannot be started"
     try:
         os.setsid()
         nothing = os.open(os.devnull, os.O_RDONLY)
@@ -71,10 +72,12 @@ def _become(program: str, command: list[str], surroundings: Surroundings, channe
             os.setgroups(groups)
             os.setgid(gid)
             os.setuid(uid)
+        step = "its user may not enter the working directory"
         os.chdir(surroundings.folder)
+        step = f"{command[0]} cannot be started"
         os.execve(program, command, surroundings.environment)
     except OSError as error:
-        os.write(fault, (error.strerror or str(error)).encode())
+        os.write(fault, f"{step}: {error.strerror or error}".encode())
     finally:
         os._exit(127)
 
