@@ -193,10 +193,21 @@ class Course:
 
     def heal_pause(self, now: float) -> float:
         """How long drift is left before it is undone again, in seconds: nothing for the first three in a row."""
-        if self.standing is None or now - self.standing.healed_at > CALM or self.standing.heals < FREE_HEALS:
+        if self.standing is None or not self._healed_lately(now) or self.standing.heals < FREE_HEALS:
             return 0.0
         wait: float = min(0.5 * 2.0 ** (self.standing.heals - FREE_HEALS), CALM / 2)
         return max(0.0, self.standing.healed_at + wait - now)
+
+    def _healed_lately(self, now: float) -> bool:
+        # A clock that was set back may have the last time in the future.
+        return self.standing is not None and 0 <= now - self.standing.healed_at < CALM
+
+    def is_late(self, now: float) -> bool:
+        """Whether the run is out of time. One whose clock was set back gets no more time than it had from the start."""
+        if self.standing is not None:
+            limit = now + self.policy.timeout
+            self.standing = msgspec.structs.replace(self.standing, deadline=min(self.standing.deadline, limit))
+        return now >= self.deadline
 
     def stands(self, sync: Sync, message: str, health: HealthReport | None = None) -> Standing | None:
         """How it stands now, for a walk that changes nothing. None when there is nothing to say."""
@@ -243,7 +254,7 @@ class Course:
             digest=self.digest,
             deadline=now + self.policy.timeout,
             refusals=0,
-            heals=(standing.heals + 1 if now - standing.healed_at < CALM else 1) if heals else standing.heals,
+            heals=(standing.heals + 1 if self._healed_lately(now) else 1) if heals else standing.heals,
             healed_at=now if heals else standing.healed_at,
             status=msgspec.structs.replace(standing.status, revision=self.revision),
         )

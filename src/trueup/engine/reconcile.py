@@ -346,7 +346,7 @@ class Reconciler:
     async def _unwell(self, walk: Walk, health: HealthReport) -> Later:
         course, now = walk.course, time.time()
         course.saw(health)
-        late = now >= course.deadline
+        late = course.is_late(now)
         if health.state is not State.DEGRADED and not late:
             await self.report.waits(course)
             return Later(min(now + LOOK_WHILE_PROGRESSING, course.deadline), course.attempts)

@@ -140,7 +140,8 @@ class Engine:
         walks = self._followed_runs(wishes, order.wait) if ordinary and self.serving() else self._own_runs(wishes, order.wait)
         async for run in walks:
             yield run
-        await self._demand_done(addresses, begun)
+        # Nobody is named: then what is wrong anywhere stood in the way, also in what was never known.
+        await self._demand_done(addresses, begun, () if selection.names or selection.labels else followed.faults)
         if followed.hold is not None:
             raise Held(followed.hold.reason, kind=followed.hold.kind, where=repository.url, hint="`trueup release --repository` lets it in")
 
@@ -190,10 +191,10 @@ class Engine:
             async for each in self._own_runs({address: wishes[address] for address in waiting}, wait):
                 yield each
 
-    async def _demand_done(self, addresses: Sequence[Address], begun: float) -> None:
+    async def _demand_done(self, addresses: Sequence[Address], begun: float, known_faults: Sequence[Fault]) -> None:
         """What was asked for and did not come about without any run of its own to tell it."""
-        faults: list[Fault] = []
-        held: list[Held] = []
+        faults = list(known_faults)
+        troubles: list[TrueupError] = []
         for address in addresses:
             known = await self.store(self.memory.known, address)
             if known.declared is not None:
@@ -203,14 +204,11 @@ class Engine:
             if status and (silent or status.sync in NOT_DONE) and not faults:
                 run = await self.store(self.memory.run, status.last_run) if status.last_run else None
                 if silent or run is None or run.started_at < datetime.fromtimestamp(begun - 1, UTC):
-                    trouble = _trouble(status)
-                    if not isinstance(trouble, Held):
-                        raise trouble
-                    held.append(trouble)
+                    troubles.append(_trouble(status))
         if faults:
             raise DeclarationError(tuple(dict.fromkeys(faults)))
-        if held:
-            raise held[0]
+        if troubles:
+            raise min(troubles, key=lambda trouble: isinstance(trouble, Held))
 
     # ------------------------------------------------------------------ how things stand
 

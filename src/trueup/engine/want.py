@@ -8,7 +8,7 @@ from trueup.engine.course import WELL, Course
 from trueup.engine.equipment import Equipment
 from trueup.engine.past import Past
 from trueup.model.contracts import Desired, Runtime
-from trueup.model.errors import SettingsError
+from trueup.model.errors import Fault, SettingsError
 from trueup.model.manifest import Origin
 from trueup.model.memory import Address, Declared
 from trueup.model.plan import Hold
@@ -44,14 +44,14 @@ class Wants:
         if known.followed is None or not known.followed.commit:
             return Reason(Sync.UNKNOWN, "its repository was not read yet")
         if course.removed and known.declared is None and known.followed.faults:
-            return Reason(Sync.UNKNOWN, "its declaration is gone, and others are broken: it stays as it is")
+            return Reason(Sync.UNKNOWN, _stays(known.followed.faults))
         held = paused(course)
         if held is not None:
             return Reason(Sync.HELD, held.reason)
         if course.faults:
             return Reason(Sync.FAILED, str(course.faults[0]))
         if known.declared and known.declared.absent:
-            return Reason(Sync.UNKNOWN, "its declaration is gone, and others are broken: it stays as it is")
+            return Reason(Sync.UNKNOWN, _stays(known.followed.faults))
         waits = await self.equipment.store.through(self._waits_for, course)
         return Reason(Sync.OUT_OF_SYNC, f"waits for {waits}") if waits else None
 
@@ -119,3 +119,8 @@ class Wants:
             if needs and self.memory.declared(address.repository, name) is None:
                 return f"the removal of {name}"
         return ""
+
+
+def _stays(faults: tuple[Fault, ...]) -> str:
+    where = f" ({faults[0].place})" if faults else ""
+    return f"its declaration is gone, and others are broken{where}: it stays as it is"
