@@ -1,31 +1,22 @@
 """A new head -> the step of the catalog: what is declared now, what its renders give, and which applications a commit touched."""
 
 import posixpath
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
+from trueup.engine.dating import EXACT_COMMITS, Step, dates, first_touches, with_ancestors
 from trueup.engine.discover import IGNORE_FILE, Found, cross_check, discover, duplicates, ignored, is_declaration
 from trueup.engine.render import Rendering, Renders, Unrendered, value_of
 from trueup.model.application import Application, Target
 from trueup.model.contracts import Kinds, Tree
 from trueup.model.errors import Fault, Held
 from trueup.model.memory import Address, Advance, Catalog, Declared, Followed, Input, Outline
-from trueup.toolkit.git.history import Commit, PathChange
 from trueup.toolkit.git.mirror import Mirror
 
 MOST_REMOVALS: Final = 10
-EXACT_COMMITS: Final = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One commit of the first-parent line and what it changed against its first parent."""
-
-    commit: Commit
-    changes: tuple[PathChange, ...]
 
 
 @dataclass(slots=True)
@@ -169,6 +160,8 @@ class Stepping:
         occupied = self.around.occupied() if gone else frozenset()
         for name in gone:
             target = self.targets[name]
+            if name in occupied and not target.file:
+                continue
             if name in occupied:
                 # Something of ours is still there: its declaration stays known, and nothing new may name it.
                 self.targets[name] = msgspec.structs.replace(target, file="")
@@ -183,7 +176,8 @@ class Stepping:
             self.targets[name] = target
 
     def _is_gone(self, target: Target, read: Mapping[str, Target], broken: set[str]) -> bool:
-        return target.name not in read and target.file in self.files and target.file not in broken
+        undeclared = not target.file or (target.file in self.files and target.file not in broken)
+        return undeclared and target.name not in read
 
     def _existing_targets(self) -> set[str]:
         return {name for name, target in self.targets.items() if target.file}
@@ -231,7 +225,7 @@ class Stepping:
             return
         paths = changed if changed is not None else {change.path for change in mirror.changes(before, self.commit)}
         inputs: dict[str, list[Input]] = {}
-        for name, given in self.around.catalog.touched(self.repository, _with_ancestors(paths)) if self.outlines else ():
+        for name, given in self.around.catalog.touched(self.repository, with_ancestors(paths)) if self.outlines else ():
             inputs.setdefault(name, []).append(given)
         if self.line is not None:
             yield from (name for name, _ in first_touches(inputs, self.line, mirror))
@@ -333,68 +327,3 @@ class Stepping:
             inexact=(self.before.inexact and self.line is not None) or not all(dated),
         )
         return step
-
-
-def dates(inputs: Mapping[str, tuple[Input, ...]], commit: str, mirror: Mirror, most: int) -> dict[str, tuple[str, bool]]:
-    """The revision of each application as of ``commit``, by one walk of the first-parent line. Blocks.
-
-    Those that the newest ``most`` commits do not touch (0: all are looked at) are not exact.
-    """
-    found = {name: (step.commit.id, True) for name, step in first_touches(inputs, _history(commit, mirror, most), mirror)}
-    return {name: found.get(name, (commit, False)) for name in inputs}
-
-
-def _history(commit: str, mirror: Mirror, most: int) -> Iterator[Step]:
-    for count, each in enumerate(mirror.first_parents(commit)):
-        if most and count >= most:
-            return
-        yield Step(each, tuple(mirror.changes(each.parent, each.id)))
-
-
-def first_touches(inputs: Mapping[str, Sequence[Input]], line: Iterable[Step], mirror: Mirror) -> Iterator[tuple[str, Step]]:
-    """For each application the newest step of the line that touches one of its inputs; nothing for those that none touches."""
-    waiting = set(inputs)
-    by_path: dict[str, list[tuple[str, str]]] = {}
-    for name, each in inputs.items():
-        for given in each:
-            by_path.setdefault(given.path, []).append((given.kind, name))
-    for step in line:
-        if not waiting:
-            return
-        for name in _touched_by(step, by_path, mirror):
-            if name in waiting:
-                waiting.discard(name)
-                yield name, step
-
-
-def _touched_by(step: Step, by_path: Mapping[str, list[tuple[str, str]]], mirror: Mirror) -> set[str]:
-    """Who has an input that this commit changed. A content that changes is in no listing; a name that comes or goes is."""
-    touched: set[str] = set()
-    for change in step.changes:
-        touched.update(name for kind, name in by_path.get(change.path, ()) if kind != "folder")
-        for folder in _ancestors(change.path):
-            for kind, name in by_path.get(folder, ()):
-                if name in touched:
-                    continue
-                if kind == "whole" or (change.kind != "modified" and kind in ("folder", "absent") and _listing_moved(step, folder, mirror)):
-                    touched.add(name)
-    return touched
-
-
-def _listing_moved(step: Step, folder: str, mirror: Mirror) -> bool:
-    if step.commit.parent is None:
-        return True
-    return mirror.tree(step.commit.id).listing_id(folder) != mirror.tree(step.commit.parent).listing_id(folder)
-
-
-def _ancestors(path: str) -> Iterator[str]:
-    while path:
-        path = posixpath.dirname(path)
-        yield path
-
-
-def _with_ancestors(paths: Iterable[str]) -> list[str]:
-    every = set(paths)
-    for path in list(every):
-        every.update(_ancestors(path))
-    return sorted(every)

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from trueup.engine.advance import Stepping, Surroundings, dates
+from trueup.engine.advance import Stepping, Surroundings
 from trueup.engine.apply import apply, begun, next_batch, starts_wave
 from trueup.engine.course import DONE, WELL, Course, Later, pause
+from trueup.engine.dating import dates
 from trueup.engine.equipment import Equipment
 from trueup.engine.fetch import accept, fetch, released
 from trueup.engine.guard import Facts, guard

@@ -12,8 +12,8 @@ from typing import Final
 
 import msgspec
 
-from trueup.engine.advance import dates
 from trueup.engine.course import WELL, Course
+from trueup.engine.dating import dates
 from trueup.engine.equipment import Equipment
 from trueup.engine.past import Past
 from trueup.engine.reconcile import Reconciler

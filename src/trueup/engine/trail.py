@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from trueup.engine.advance import Step, first_touches
+from trueup.engine.dating import Step, first_touches
 from trueup.engine.past import Moment, Past
 from trueup.model.errors import DeclarationError
 from trueup.model.manifest import Key, Manifest

@@ -1,0 +1,202 @@
+"""What moves between applications and between targets is handed over: never deleted and made again, and never left behind."""
+
+import asyncio
+from typing import Any
+
+from tests.end_to_end.estate import Estate, Files, Operator, application, documents, eventually, target, thing
+from trueup.model.run import RunState, Sync
+from trueup.model.selection import Selection
+
+ALL = Selection(everything=True)
+
+
+def _two(first: list[str], second: list[str], **policy: Any) -> Files:
+    """Two applications on one target with these things."""
+    declared = [application(name, policy=policy) for name in ("first", "second")]
+    files: Files = {"trueup.yaml": documents(target(), *declared)}
+    for name, things in (("first", first), ("second", second)):
+        files[f"{name}/keep"] = "."
+        files[f"{name}/things.yaml"] = documents(*(thing(each) for each in things)) if things else ""
+    return files
+
+
+async def test_an_object_that_moves_to_another_application_is_handed_over(estate: Estate) -> None:
+    estate.commit(_two(["a", "b", "shared"], ["c"]))
+    async with estate.operator() as operator:
+        await operator.apply()
+        before = estate.world().identity("Thing/shared")
+        estate.commit(_two(["a", "b"], ["c", "shared"]))
+        plan = (await operator.plan("second"))[0]
+        assert [(action.verb, action.reason) for action in plan.changes] == [("adopt", "moved from first")]
+        assert plan.held is None
+        runs = {run.application: run for run in await operator.apply()}
+        assert [(outcome.verb, str(outcome.key)) for outcome in runs["second"].outcomes] == [("adopt", "Thing/shared")]
+        assert (runs["first"].state, runs["first"].outcomes) == (RunState.SUCCEEDED, ())
+        assert await operator.apply() == []
+    assert estate.world().identity("Thing/shared") == before
+    assert estate.world().owners()["Thing/shared"] == "second"
+
+
+async def test_the_order_in_which_the_two_are_applied_does_not_matter(estate: Estate) -> None:
+    for turn, (giver, taker) in enumerate((("first", "second"), ("second", "first"))):
+        having = {"first": (["a", "b", "x"], ["c", "d"]), "second": (["a", "b"], ["c", "d", "x"])}
+        estate.commit(_two(*having[giver]))
+        async with estate.operator() as operator:
+            await operator.apply()
+            before = estate.world().identity("Thing/x")
+            estate.commit(_two(*having[taker]))
+            await operator.apply(giver)
+            assert estate.world().owners()["Thing/x"] == giver, "left to be handed over"
+            await operator.apply(taker)
+        assert (estate.world().identity("Thing/x"), estate.world().owners()["Thing/x"], turn) == (before, taker, turn)
+
+
+async def test_all_objects_of_an_application_may_move_at_once(estate: Estate) -> None:
+    names = [f"t{number:02}" for number in range(20)]
+    estate.commit(_two([*names, "stays"], ["c"]))
+    async with estate.operator() as operator:
+        await operator.apply()
+        before = {key: record.entry.uid for key, record in estate.world().objects().items()}
+        estate.commit(_two(["stays"], ["c", *names]))
+        assert {run.state for run in await operator.apply()} == {RunState.SUCCEEDED}
+    assert {key: record.entry.uid for key, record in estate.world().objects().items()} == before
+
+
+async def test_the_objects_of_an_application_that_goes_are_handed_over_to_who_declares_them(estate: Estate) -> None:
+    estate.commit(_two(["a", "b"], ["c"]))
+    async with estate.operator() as operator:
+        await operator.apply()
+        before = estate.world().identity("Thing/a")
+        estate.commit({"trueup.yaml": documents(target(), application("second")), "first/things.yaml": None, "first/keep": None})
+        estate.commit({"second/things.yaml": documents(thing("a"), thing("b"), thing("c"))})
+        runs = await operator.apply()
+        assert {run.state for run in runs} == {RunState.SUCCEEDED}
+        assert await operator.waiting() == []
+        assert await operator.apply() == []
+        assert [each.application for each in await operator.engine.statuses(operator.repository, ALL)] == ["second"]
+    assert estate.world().owners() == {"Thing/a": "second", "Thing/b": "second", "Thing/c": "second"}
+    assert estate.world().identity("Thing/a") == before
+
+
+async def test_an_object_that_two_applications_declare_stays_with_its_owner(estate: Estate) -> None:
+    estate.commit(_two(["a", "shared"], ["c"]))
+    async with estate.operator() as operator:
+        await operator.apply()
+        estate.commit(_two(["a", "shared"], ["c", "shared", "d"], adopt=True))
+        runs = {run.application: run for run in await operator.apply()}
+        assert (runs["second"].state, runs["second"].message) == (RunState.HELD, "Thing/shared belongs to first")
+        assert estate.world().owners() == {"Thing/a": "first", "Thing/c": "second", "Thing/shared": "first"}
+        estate.commit(_two(["a"], ["c", "shared", "d"], adopt=True))
+        assert {run.state for run in await operator.apply()} == {RunState.SUCCEEDED}
+        assert await operator.waiting() == []
+    assert estate.world().owners()["Thing/shared"] == "second"
+
+
+async def test_a_serve_hands_over_whoever_walks_first(estate: Estate) -> None:
+    estate.commit(_two(["a", "b", "x"], ["c"]))
+    async with estate.served() as operator:
+        await eventually(lambda: len(estate.world().names()) == 4)
+        before = estate.world().identity("Thing/x")
+        estate.commit(_two(["a", "b"], ["c", "x"]))
+        await eventually(lambda: estate.world().owners()["Thing/x"] == "second")
+        await eventually(lambda: _synced(operator, "first", "second"))
+    assert estate.world().identity("Thing/x") == before
+
+
+def _placed(where: str, **specification: Any) -> Files:
+    targets = (target("old"), target("new"))
+    return {"trueup.yaml": documents(*targets, application("web", where)), "web/a.yaml": documents(thing("a", **specification))}
+
+
+async def test_an_application_that_changes_its_target_is_ready_at_the_new_one_before_it_goes_at_the_old(estate: Estate) -> None:
+    estate.commit(_placed("old"))
+    async with estate.served() as operator:
+        await eventually(lambda: estate.world("old").names() == ["Thing/a"])
+        await eventually(lambda: _synced(operator, "web", where="old"))
+        commit = estate.commit(_placed("new", healthyAfter="700ms"))
+        await eventually(lambda: estate.world("new").names() == ["Thing/a"])
+        assert estate.world("old").names() == ["Thing/a"], "not before it is ready at the new one"
+        old = await operator.remembered("web", "old")
+        assert old is not None
+        assert old.message in ("waits for itself at new", "")
+        await eventually(lambda: estate.world("old").names() == [])
+        await eventually(lambda: _is_alone(operator))
+        assert (await operator.status("web")).revision == commit
+        assert await operator.waiting() == [], "nobody has to approve it"
+
+
+async def test_an_application_that_is_not_ready_at_its_new_target_stays_at_the_old_one(estate: Estate) -> None:
+    estate.commit(_placed("old"))
+    async with estate.operator() as operator:
+        await operator.apply()
+        estate.commit(_placed("new", health="degraded"))
+        await operator.apply()
+        assert estate.world("old").names() == ["Thing/a"]
+        estate.commit(_placed("new"))
+        await operator.apply()
+    assert (estate.world("old").names(), estate.world("new").names()) == ([], ["Thing/a"])
+
+
+async def test_an_application_that_moves_back_in_time_stays_where_it_was(estate: Estate) -> None:
+    estate.commit(_placed("old"))
+    async with estate.operator() as operator:
+        await operator.apply()
+        before = estate.world("old").identity("Thing/a")
+        estate.commit(_placed("new", health="degraded"))
+        await operator.apply()
+        estate.commit(_placed("old"))
+        runs = await operator.apply()
+        assert {run.state for run in runs} == {RunState.SUCCEEDED}
+        assert await operator.apply() == []
+    assert (estate.world("new").names(), estate.world("old").identity("Thing/a")) == ([], before)
+
+
+async def test_a_target_that_vanishes_from_git_is_emptied_by_approval_before_it_is_forgotten(estate: Estate) -> None:
+    estate.commit(_placed("old"))
+    async with estate.operator() as operator:
+        await operator.apply()
+        estate.commit({"trueup.yaml": documents(target("new")), "web/a.yaml": None})
+        runs = await operator.apply()
+        assert [(run.target, run.state) for run in runs] == [("old", RunState.HELD)]
+        assert estate.world("old").names() == ["Thing/a"]
+        await operator.approve("web")
+        assert [run.state for run in await operator.apply()] == [RunState.SUCCEEDED]
+        estate.commit({"README.md": "."})
+        await operator.follow()
+        targets = await operator.engine.store(operator.engine.memory.targets, operator.repository.identity)
+    assert estate.world("old").names() == []
+    assert [each.name for each in targets] == ["new"]
+
+
+async def test_a_move_to_a_new_target_may_take_the_old_one_out_of_git_at_once(estate: Estate) -> None:
+    estate.commit(_placed("old"))
+    async with estate.operator() as operator:
+        await operator.apply()
+        estate.commit({**_placed("new"), "trueup.yaml": documents(target("new"), application("web", "new"))})
+        runs = await operator.apply()
+        assert {(run.target, run.state) for run in runs} == {("new", RunState.SUCCEEDED), ("old", RunState.SUCCEEDED)}
+    assert (estate.world("old").names(), estate.world("new").names()) == ([], ["Thing/a"])
+
+
+async def test_a_target_that_vanishes_while_its_application_stays_is_a_fault(estate: Estate) -> None:
+    estate.commit(_placed("old"))
+    async with estate.operator() as operator:
+        await operator.apply()
+        estate.commit({"trueup.yaml": documents(target("new"), application("web", "old"))})
+        followed = await operator.follow()
+        assert [fault.message for fault in followed.faults] == ["target `old` does not exist"]
+        await operator.apply()
+        assert (await operator.status("web")).sync == Sync.FAILED
+        assert estate.world("old").names() == ["Thing/a"]
+        estate.commit(_placed("old", size=2))
+        assert [run.state for run in await operator.apply()] == [RunState.SUCCEEDED]
+    assert estate.world("old").specification("Thing/a") == {"size": 2}
+
+
+async def _synced(operator: Operator, *names: str, where: str = "here") -> bool:
+    statuses = await asyncio.gather(*(operator.remembered(name, where) for name in names))
+    return all(status is not None and status.sync == Sync.SYNCED for status in statuses)
+
+
+async def _is_alone(operator: Operator) -> bool:
+    return await operator.remembered("web", "old") is None
