@@ -246,7 +246,7 @@ async def test_after_a_reboot_services_are_started_again(machine: Machine) -> No
     await machine.keepers("web").clear()
     rewrite(machine.instance("web"), boot="another", phase="running", stopped=False)
     plan = await machine.plan(service("web", FOREVER))
-    assert [(action.verb, action.reason) for action in plan.changes] == [(Verb.UPDATE, "its keeper died")]
+    assert [(action.verb, action.reason) for action in plan.changes] == [(Verb.UPDATE, "the machine was restarted")]
     await machine.apply(service("web", FOREVER))
     await machine.until(State.HEALTHY, "Service", "web")
 

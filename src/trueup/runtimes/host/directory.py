@@ -7,7 +7,7 @@ import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from trueup.model.errors import Refused
 from trueup.model.health import Health, State
@@ -23,6 +23,7 @@ from trueup.runtimes.host.record import Entry
 from trueup.runtimes.host.thread import in_thread
 
 _EXCHANGE = 2
+_MOST_LISTINGS = 256
 _LISTED = 50
 """How many changed files a plan names."""
 
@@ -35,11 +36,12 @@ class Directories:
 
     ground: Ground
     contents: Contents
+    listings: dict[tuple[str, tuple[str, ...]], dict[str, Seen]] = field(default_factory=dict)
 
     def look(self, wanted: Wanted, entry: Entry | None) -> Look:
         spec = _spec(wanted)
         spot = self.ground.spot(wanted.application, spec.path)
-        desired = _desired(wanted, spec)
+        desired = self._desired(wanted, spec)
         algorithm = _algorithm(desired)
         there, live = self._live(spot, algorithm, spec.keep)
         left = [path for path in (entry.paths if entry else ()) if path != spot.path and os.path.lexists(path)]
@@ -104,6 +106,16 @@ class Directories:
                 if seen:
                     yield posixpath.join(inside, file), seen
 
+    def _desired(self, wanted: Wanted, spec: DirectorySpec) -> dict[str, Seen]:
+        """What should be in it. A folder of the repository is listed once, for as long as its object id stays."""
+        name = (wanted.desired.tree.object_id(source_of(wanted, spec.source)) or "", spec.keep)
+        found = self.listings.get(name)
+        if found is None:
+            if len(self.listings) >= _MOST_LISTINGS:
+                self.listings.clear()
+            found = self.listings[name] = _listing(wanted, spec)
+        return found
+
     def _put(self, wanted: Wanted, entry: Entry) -> None:
         spec = _spec(wanted)
         spot = self.ground.spot(wanted.application, spec.path)
@@ -113,7 +125,7 @@ class Directories:
             if os.path.lexists(rest.path):
                 _carry(rest, spot, spec.keep)
                 _remove_tree(rest)
-        desired = _desired(wanted, spec)
+        desired = self._desired(wanted, spec)
         there, live = self._live(spot, _algorithm(desired), spec.keep)
         if there and "" in live:
             hint = "remove it, or choose another path"
@@ -137,7 +149,7 @@ class Directories:
         spec = _spec(wanted)
         source = source_of(wanted, spec.source)
         _make_folder(draft)
-        for path, seen in _desired(wanted, spec).items():
+        for path, seen in self._desired(wanted, spec).items():
             new = Spot(draft.base, (*draft.steps, *path.split("/")))
             with folder_of(new, make=True) as folder:
                 if live.get(path) == seen:
@@ -163,7 +175,7 @@ def _kept_by(entry: Entry) -> tuple[str, ...]:
     return tuple(entry.body.get("keep", ()))
 
 
-def _desired(wanted: Wanted, spec: DirectorySpec) -> dict[str, Seen]:
+def _listing(wanted: Wanted, spec: DirectorySpec) -> dict[str, Seen]:
     tree, source = wanted.desired.tree, source_of(wanted, spec.source)
     if tree.kind(source) != "folder":
         raise Refused(

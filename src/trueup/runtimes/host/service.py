@@ -9,6 +9,7 @@ from trueup.model.health import Health, State
 from trueup.model.manifest import Key, digest_of
 from trueup.model.plan import Change, Effect
 from trueup.runtimes.host.job import Jobs
+from trueup.runtimes.host.keeper.process import boot_id
 from trueup.runtimes.host.keepers import Instance, Keepers
 from trueup.runtimes.host.manifests import Job, Service, ServiceSpec, used
 from trueup.runtimes.host.member import Look, Wanted
@@ -181,6 +182,8 @@ def _finished(last: Instance | None, version: str) -> bool:
 
 
 def _why_down(instance: Instance) -> str:
+    if instance.boot != boot_id():
+        return "the machine was restarted"
     return "it was stopped" if instance.phase == "ended" else "its keeper died"
 
 
