@@ -245,20 +245,22 @@ class World:
 
 
 def secret_fields(body: Body) -> list[tuple[str, ...]]:
-    """The fields of an object that hold secrets: every value of a Secret."""
+    """The fields of an object that hold secrets: every value of a Secret. Data in a shape that it should not have is one as a whole."""
     if body.get("kind") != "Secret" or body.get("apiVersion") != "v1":
         return []
     parts = [(part, body.get(part)) for part in ("data", "stringData")]
-    return [(part, str(name)) for part, values in parts if isinstance(values, dict) for name in values]
+    shaped = [(part, str(name)) for part, values in parts if isinstance(values, dict) for name in values]
+    return shaped + [(part,) for part, values in parts if values is not None and not isinstance(values, dict)]
 
 
 def concealed(body: Body) -> Body:
     """The object with every value of a Secret as one that never shows, whoever wrote it."""
     hidden = dict(body)
-    for part, name in secret_fields(body):
-        value = body[part][name]
+    for part, *names in secret_fields(body):
+        value = body[part][names[0]] if names else body[part]
         if not isinstance(value, Secret):
-            hidden[part] = {**hidden[part], name: Secret(str(value), f"value {digest_of(value)}")}
+            secret = Secret(str(value), f"value {digest_of(value)}")
+            hidden[part] = {**hidden[part], names[0]: secret} if names else secret
     return hidden
 
 
