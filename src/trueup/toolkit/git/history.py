@@ -192,11 +192,11 @@ def _differences(objects: Objects, before: str | None, after: str | None, folder
     """Between two trees. Not libgit2's own diff: that one walks through all 25,000 files of a repository to find the one that changed."""
     if before == after:
         return
-    old, new = (objects.tree(tree) if tree else {} for tree in (before, after))
-    for name in old.keys() | new.keys():
-        was, now = old.get(name), new.get(name)
-        if was == now:
-            continue
+    old, new = (objects.entries(tree) if tree else frozenset() for tree in (before, after))
+    gone, come = ({name: (int(mode, 8), id_.hex()) for mode, name, id_ in one - other} for one, other in ((old, new), (new, old)))
+    for written in gone.keys() | come.keys():
+        was, now = gone.get(written), come.get(written)
+        name = written.decode("utf-8", "surrogateescape")
         yield from _differences(objects, _folder(was), _folder(now), f"{folder}{name}/")
         if _sort(was) and _sort(was) == _sort(now):
             yield PathChange(folder + name, "modified")
