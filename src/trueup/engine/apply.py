@@ -7,17 +7,19 @@ from trueup.model.plan import Action, Plan
 from trueup.model.run import Outcome
 
 
-def next_batch(plan: Plan, outcomes: Iterable[Outcome]) -> tuple[Action, ...]:
-    """The actions of the first wave that is not done which wait for nothing; empty when the plan is carried out.
+def next_batch(plan: Plan, outcomes: Iterable[Outcome], failed: Iterable[Outcome] = ()) -> tuple[Action, ...]:
+    """The actions of the first wave that is not done which wait for nothing; empty when there are none.
 
-    What failed is in it again (a retry); what depends on a failure inside its wave is not, and no later wave begins before it.
+    What failed in an earlier pass is in it again (a retry), what ``failed`` in this one is not, nor what depends on it inside its wave;
+    and no later wave begins before it is done.
     """
     done = {(outcome.key, outcome.verb) for outcome in outcomes if outcome.state == "done"}
+    given_up = {outcome.key for outcome in failed}
     for _, actions in _waves(plan):
         open_actions = [action for action in actions if (action.key, action.verb) not in done]
         if open_actions:
             waiting = {action.key for action in open_actions}
-            return tuple(action for action in open_actions if not waiting.intersection(action.after))
+            return tuple(action for action in open_actions if action.key not in given_up and not waiting.intersection(action.after))
     return ()
 
 

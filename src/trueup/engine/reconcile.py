@@ -263,20 +263,21 @@ class Reconciler:
     # ------------------------------------------------------------------ carrying it out
 
     async def _carry_out(self, walk: Walk) -> Later | None:
-        """Wave after wave, as long as nothing has to be waited for; None when all of the plan is done."""
+        """Wave after wave, as long as nothing has to be waited for; None when all of the plan is done.
+
+        What does not depend on a failure inside its wave goes on, and then all that failed is told together.
+        """
         course = walk.course
-        while batch := next_batch(course.plan, course.outcomes):
+        failed: list[Outcome] = []
+        while batch := next_batch(course.plan, course.outcomes, failed):
             if starts_wave(course.plan, batch, course.outcomes):
                 stay = await self._between_waves(walk)
                 if stay is not None:
                     return stay
             if not await self._holds_lease(walk.row):
                 return Later(time.time() + 1)
-            outcomes = await self._apply(walk, batch)
-            stay = await self._after(walk, outcomes)
-            if stay is not None:
-                return stay
-        return None
+            failed += [outcome for outcome in await self._apply(walk, batch) if outcome.state == "failed"]
+        return await self._after(walk, failed) if failed else None
 
     async def _apply(self, walk: Walk, batch: tuple[Action, ...]) -> list[Outcome]:
         """One batch. What was done of it is remembered also when it breaks off."""
@@ -307,13 +308,9 @@ class Reconciler:
             return Later(time.time())
         return None if health.state in WELL else await self._unwell(walk, health)
 
-    async def _after(self, walk: Walk, outcomes: list[Outcome]) -> Later | None:
-        """What follows from a batch: go on, come back, or give up."""
-        course = walk.course
-        failed = [outcome for outcome in outcomes if outcome.state == "failed"]
-        if not failed:
-            return None
-        now = time.time()
+    async def _after(self, walk: Walk, failed: list[Outcome]) -> Later:
+        """What follows from failures: plan again, come back, or give up."""
+        course, now = walk.course, time.time()
         message = f"{failed[0].key}: {failed[0].message}" + (f" (and {len(failed) - 1} more)" if len(failed) > 1 else "")
         if any(outcome.outdated for outcome in failed):
             await self.report.superseded(course, message)
