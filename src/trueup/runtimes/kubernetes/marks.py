@@ -67,6 +67,11 @@ class Marks:
         return f"trueup-{self.owner.application}-{repository_label(self.owner.repository)}"
 
     @property
+    def parent_key(self) -> Key:
+        """The key of the parent."""
+        return Key("ConfigMap", self.parent, "", self.own_namespace)
+
+    @property
     def id(self) -> str:
         """The id of the set, as kubectl computes it from its parent: name, namespace, kind and group."""
         digest = hashlib.sha256(f"{self.parent}.{self.own_namespace}.ConfigMap.".encode()).digest()

@@ -6,6 +6,7 @@ from trueup.runtimes.kubernetes.client.access import access_of
 from trueup.runtimes.kubernetes.client.connection import Connection
 from trueup.runtimes.kubernetes.client.discovery import Discovery
 from trueup.runtimes.kubernetes.cluster import Cluster
+from trueup.runtimes.kubernetes.planner import Limits
 from trueup.runtimes.kubernetes.runtime import KubernetesRuntime
 from trueup.runtimes.kubernetes.target import Allowed, Specification
 
@@ -14,4 +15,5 @@ async def opened(target: Target, specification: Specification, allowed: Allowed,
     """The cluster of a target; nothing is asked of it yet. Raises SettingsError."""
     access = access_of(specification, allowed, place)
     connection = Connection(access, min(specification.concurrency, allowed.concurrency))
-    return KubernetesRuntime(target, specification, Cluster(connection, Discovery(connection)))
+    limits = Limits((specification.namespaces, allowed.namespaces), (specification.kinds, allowed.kinds))
+    return KubernetesRuntime(target, specification, Cluster(connection, Discovery(connection)), limits)

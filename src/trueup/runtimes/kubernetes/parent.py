@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
-from typing import Any, Final
+from typing import Final
 
 from pydantic import ValidationError
 
@@ -12,13 +12,11 @@ from trueup.model.contracts import Owner
 from trueup.model.errors import Refused
 from trueup.model.manifest import Body, Key
 from trueup.runtimes.kubernetes.client.discovery import Resource
-from trueup.runtimes.kubernetes.client.request import Reason
-from trueup.runtimes.kubernetes.cluster import Cluster
 from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.marks import GROUP_KINDS, NAMESPACES, OWNER, SET_ID, TOOLING, Marks, annotations, mapping, repository_label
 
 CONFIG_MAPS: Final = Resource("", "v1", "ConfigMap", "configmaps", True, frozenset())
-OWN_NAMESPACES: Final = Resource("", "v1", "Namespace", "namespaces", False, frozenset())
+_NAMESPACES: Final = Resource("", "v1", "Namespace", "namespaces", False, frozenset())
 _TOOL: Final = "trueup"
 
 
@@ -71,61 +69,6 @@ class Parent:
             },
             "data": {"repository": owner.repository, "application": owner.application, "revision": self.revision, "policy": policy},
         }
-
-
-class Parents:
-    """Reads and writes parents, and remembers what was read or written last."""
-
-    def __init__(self, cluster: Cluster, namespace: str) -> None:
-        self._cluster = cluster
-        self._namespace = namespace
-        self._known: dict[Owner, Parent | None] = {}
-
-    async def find(self, marks: Marks) -> Parent | None:
-        """The parent of an application as it is now. Raises Unreachable, and Refused when another tool keeps it."""
-        live = await self._cluster.look(CONFIG_MAPS, marks.own_namespace, marks.parent)
-        found = Parent.read(live) if live else None
-        self._known[marks.owner] = found
-        return found
-
-    async def known(self, marks: Marks) -> Parent | None:
-        """The same, asked only once."""
-        return self._known[marks.owner] if marks.owner in self._known else await self.find(marks)
-
-    async def all(self) -> list[Parent]:
-        """Every parent at this target."""
-        listed = self._cluster.list(CONFIG_MAPS, self._namespace, f"{SET_ID},{OWNER}")
-        read = [Parent.read(LiveObject(body)) async for body in listed]
-        return [parent for parent in read if parent is not None]
-
-    async def write(self, parent: Parent) -> None:
-        """Make it so; nothing is asked when it is so already. Raises Refused when it may not be written."""
-        owner = parent.marks.owner
-        if self._known.get(owner) == parent:
-            return
-        self._known.pop(owner, None)
-        answer = await self._cluster.apply(CONFIG_MAPS, parent.body)
-        if answer.says(Reason.NOT_FOUND):
-            await self._make_namespace(parent.marks.own_namespace)
-            answer = await self._cluster.apply(CONFIG_MAPS, parent.body)
-        if answer.refusal:
-            raise self._cluster.refused(f"the record of {owner} cannot be written to {parent.marks.own_namespace}", answer)
-        self._known[owner] = parent
-
-    async def erase(self, marks: Marks) -> None:
-        """Take the record away."""
-        live = await self._cluster.look(CONFIG_MAPS, marks.own_namespace, marks.parent)
-        if live is not None:
-            answer = await self._cluster.delete(CONFIG_MAPS, live)
-            if answer.refusal and not answer.says(Reason.NOT_FOUND):
-                raise self._cluster.refused(f"the record of {marks.owner} cannot be deleted", answer)
-        self._known[marks.owner] = None
-
-    async def _make_namespace(self, name: str) -> None:
-        body: dict[str, Any] = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-        answer = await self._cluster.apply(OWN_NAMESPACES, body)
-        if answer.refusal:
-            raise self._cluster.refused(f"the namespace {name} for our own records cannot be made", answer)
 
 
 def group_kind(key: Key) -> str:

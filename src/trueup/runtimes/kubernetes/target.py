@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from trueup.model.application import Declared, Target
 from trueup.model.contracts import Place
 from trueup.model.errors import SettingsError
+from trueup.runtimes.kubernetes.health import HealthRule
 
 T = TypeVar("T", bound=Declared)
 
@@ -45,7 +46,8 @@ class Specification(Declared):
     ``context``: one of the operator's kubeconfig. ``server``: the API server's address instead, with ``certificateAuthority`` (PEM) and
     ``token``, or ``clientCertificate`` and ``clientKey`` (PEM), by the names of secrets. ``namespace``: where our own records are.
     ``impersonate``: the service account (``NAMESPACE:NAME``) in whose name everything of an application is done. ``namespaces`` and
-    ``kinds`` (``Kind.group``): globs that every object must fit. ``concurrency``: requests at once.
+    ``kinds`` (``Kind.group``): globs that every object must fit. ``health``: how custom kinds are judged. ``concurrency``: how many
+    requests at once.
     """
 
     context: str = ""
@@ -58,6 +60,7 @@ class Specification(Declared):
     impersonate: Account = ""
     namespaces: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    health: tuple[HealthRule, ...] = ()
     concurrency: int = Field(16, ge=1, le=256)
 
 

@@ -1,6 +1,6 @@
 """What of an application is in the cluster: asked when it is wanted."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final, Protocol
 
 from trueup.model.manifest import Key
@@ -23,6 +23,18 @@ class View(Protocol):
     async def current(self, resource: Resource, key: Key) -> LiveObject | None:
         """One object, whoever it belongs to, as fresh as a look before a write must be; None when it is not there."""
 
+    async def ours(self, resource: Resource, key: Key) -> LiveObject | None:
+        """One object if it carries our label; whether another one is there may stay open."""
+
+    async def follow(self, kinds: Iterable[Resource]) -> None:
+        """Objects of these kinds are about to be ours. Raises Unreachable or Refused."""
+
+    def wrote(self, resource: Resource, live: LiveObject) -> None:
+        """An object is like this by now: we wrote it."""
+
+    def went(self, resource: Resource, key: Key) -> None:
+        """An object is gone: we deleted it."""
+
 
 class Direct:
     """Asks the cluster each time: for commands that end soon."""
@@ -43,6 +55,19 @@ class Direct:
     async def current(self, resource: Resource, key: Key) -> LiveObject | None:
         """One request."""
         return await self._cluster.look(resource, key.namespace, key.name)
+
+    async def ours(self, resource: Resource, key: Key) -> LiveObject | None:
+        """The same."""
+        return await self.current(resource, key)
+
+    async def follow(self, kinds: Iterable[Resource]) -> None:
+        """Nothing is followed."""
+
+    def wrote(self, resource: Resource, live: LiveObject) -> None:
+        """Nothing is kept."""
+
+    def went(self, resource: Resource, key: Key) -> None:
+        """Nothing is kept."""
 
 
 async def resources(discovery: Discovery, kinds: frozenset[str]) -> Mapping[str, Resource]:

@@ -1,5 +1,6 @@
 """What Git wants of each object, and what is said to the server for it."""
 
+import base64
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -8,7 +9,9 @@ from trueup.model.application import Ignore
 from trueup.model.contracts import Desired
 from trueup.model.errors import Refused
 from trueup.model.manifest import Body, Key, Manifest
+from trueup.model.secret import Secret
 from trueup.runtimes.kubernetes.client.discovery import Resource
+from trueup.runtimes.kubernetes.concealing import is_secret, secret_of
 from trueup.runtimes.kubernetes.ignoring import Ignored, either, ignored_fields, kept, scaled_fields
 from trueup.runtimes.kubernetes.live import SERVER_KEPT, LiveObject
 from trueup.runtimes.kubernetes.marks import REPLACE, Marks, annotations, labels, metadata
@@ -66,7 +69,18 @@ def completed(manifest: Manifest, resource: Resource | None, namespace: str) -> 
     elif resource is not None and not named.get("namespace"):
         named["namespace"] = namespace
     body = {**{name: value for name, value in manifest.body.items() if name != "status"}, "metadata": named}
+    if is_secret(body) and "stringData" in body:
+        body = _with_data(body)
     return Key.of(body), body
+
+
+def _with_data(body: Body) -> Body:
+    """A Secret whose ``stringData`` is said as ``data``: the server never tells the former, so it could not be compared, nor taken back."""
+    data = dict(body.get("data") or {})
+    for name, value in (body["stringData"] or {}).items():
+        secret = value if isinstance(value, Secret) else secret_of(value)
+        data[name] = Secret(base64.b64encode(secret.reveal().encode()).decode(), secret.identity)
+    return {**{name: value for name, value in body.items() if name != "stringData"}, "data": data}
 
 
 def distinct(desired: Desired, wanted: Iterable[Wanted]) -> dict[Key, Wanted]:

@@ -70,6 +70,10 @@ class Writer:
             version if not result.message else "",
             outdated=result.outdated,
         )
+        if result.live is not None:
+            self.view.wrote(resource, result.live)
+        elif not result.message:
+            self.view.went(resource, action.key)
         return outcome, result.live
 
     # ------------------------------------------------------------------ what Git wants

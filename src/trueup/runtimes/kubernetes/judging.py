@@ -1,0 +1,89 @@
+"""How well an object does, and why it does not, from itself and from what belongs to it."""
+
+import time
+from datetime import UTC, datetime
+from typing import Final
+
+from trueup.model.errors import Refused
+from trueup.model.health import Health, State
+from trueup.model.manifest import Body, Key
+from trueup.runtimes.kubernetes.client.discovery import Resource
+from trueup.runtimes.kubernetes.cluster import Cluster
+from trueup.runtimes.kubernetes.fields import paths
+from trueup.runtimes.kubernetes.health import Rules, health_of, reason_of
+from trueup.runtimes.kubernetes.live import LiveObject
+from trueup.runtimes.kubernetes.logs import pods_of
+from trueup.runtimes.kubernetes.marks import REVISION, metadata
+from trueup.runtimes.kubernetes.paths import below
+
+_EVENTS: Final = Resource("", "v1", "Event", "events", True, frozenset())
+_REPLICA_SETS: Final = Resource("apps", "v1", "ReplicaSet", "replicasets", True, frozenset())
+_WORKLOADS: Final = frozenset(
+    {("apps", "Deployment"), ("apps", "StatefulSet"), ("apps", "DaemonSet"), ("apps", "ReplicaSet"), ("batch", "Job")}
+)
+# What only takes its time needs no reason; what takes longer is asked now and then.
+_SOON_SECONDS: Final = 10.0
+_REVISION_PATH: Final = below("metadata.annotations", REVISION)
+
+
+class Judge:
+    """Judges the objects of one cluster."""
+
+    def __init__(self, cluster: Cluster, rules: Rules) -> None:
+        self._cluster = cluster
+        self._rules = rules
+        self._progressing: dict[Key, float] = {}
+        self._reasons: dict[Key, tuple[float, str]] = {}
+
+    def state(self, body: Body) -> State:
+        """The state alone."""
+        return health_of(body, self._rules).state
+
+    async def health(self, key: Key, live: LiveObject | None, version: str) -> Health:
+        """The health of an object of that very version (empty: of whatever is there)."""
+        if live is None:
+            return Health(State.MISSING, "it is not there")
+        if version and not is_version(live, version):
+            return Health(State.UNKNOWN, "another version was written since")
+        health = health_of(live.body, self._rules)
+        if (key.group, key.kind) not in _WORKLOADS or health.state not in (State.DEGRADED, State.PROGRESSING):
+            self._progressing.pop(key, None)
+            return health
+        reason = await self._reason(key, live, health.state)
+        return Health(health.state, "; ".join(each for each in (health.message, reason) if each))
+
+    async def _reason(self, key: Key, live: LiveObject, state: State) -> str:
+        """Why a workload is not well: what its pods and events say."""
+        now = time.monotonic()
+        since = self._progressing.setdefault(key, now)
+        asked, reason = self._reasons.get(key, (0.0, ""))
+        if (state is State.PROGRESSING and now - since < _SOON_SECONDS) or now - asked < _SOON_SECONDS:
+            return reason
+        try:
+            reason = reason_of(await self._children(live), datetime.now(UTC))
+        except Refused:
+            # Who may not look at pods still hears what the workload says of itself.
+            reason = ""
+        self._reasons[key] = time.monotonic(), reason
+        return reason
+
+    async def _children(self, live: LiveObject) -> list[Body]:
+        """Its pods and replica sets, and the events of all of them."""
+        pods = [pod for pod in await pods_of(self._cluster, live) if _belongs(pod, live)]
+        sets = [body async for body in self._cluster.list(_REPLICA_SETS, live.key.namespace, "")] if live.key.kind == "Deployment" else []
+        sets = [each for each in sets if any(owner.get("uid") == live.uid for owner in metadata(each).get("ownerReferences") or ())]
+        known = {live.uid, *(metadata(each).get("uid") for each in [*pods, *sets])}
+        events = [body async for body in self._cluster.list(_EVENTS, live.key.namespace, "")]
+        return [*pods, *sets, *(event for event in events if (event.get("involvedObject") or {}).get("uid") in known)]
+
+
+def is_version(live: LiveObject, version: str) -> bool:
+    """Whether an object is still what was written then. A hand that only changed our note of the commit changed nothing."""
+    if live.version == version:
+        return True
+    return live.uid == version.partition("/")[0] and _REVISION_PATH not in paths(live.ours, live.body)
+
+
+def _belongs(pod: Body, live: LiveObject) -> bool:
+    """Whether a pod that the selector finds has a controller: another's pods may carry the same labels."""
+    return any(each.get("controller") for each in metadata(pod).get("ownerReferences") or ())

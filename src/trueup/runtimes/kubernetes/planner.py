@@ -1,0 +1,127 @@
+"""Asks the cluster everything that a plan needs to know."""
+
+import asyncio
+import fnmatch
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from trueup.model.contracts import Desired
+from trueup.model.manifest import Key
+from trueup.model.plan import Action, Verb
+from trueup.runtimes.kubernetes.client.discovery import Resource
+from trueup.runtimes.kubernetes.cluster import Cluster
+from trueup.runtimes.kubernetes.live import LiveObject
+from trueup.runtimes.kubernetes.marks import Marks
+from trueup.runtimes.kubernetes.parent import Parent, group_kind
+from trueup.runtimes.kubernetes.planning import FIRST, actions_of, refuse
+from trueup.runtimes.kubernetes.settled import Settled
+from trueup.runtimes.kubernetes.trial import UNLOOKED, Trial, Trials
+from trueup.runtimes.kubernetes.views import View, resources
+from trueup.runtimes.kubernetes.wanted import Wanted, completed, distinct, settled
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Globs of the namespaces and kinds that every object must fit; without any, all do."""
+
+    namespaces: tuple[tuple[str, ...], ...] = ()
+    kinds: tuple[tuple[str, ...], ...] = ()
+
+    def objection(self, key: Key) -> str:
+        """Why an object may not be at this target; empty when it may."""
+        if not _fits(group_kind(key), self.kinds):
+            return f"the target does not take the kind {group_kind(key)}"
+        if self.namespaces and not key.namespace and key.kind != "Namespace":
+            return "the target takes objects of some namespaces only, and this one is in none"
+        namespace = key.name if key.kind == "Namespace" and not key.group else key.namespace
+        return "" if _fits(namespace, self.namespaces) else f"the target does not take the namespace {namespace}"
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """Plans for one application."""
+
+    cluster: Cluster
+    view: View
+    marks: Marks
+    settled: Settled
+    limits: Limits = Limits()
+
+    async def wanted(self, desired: Desired) -> dict[Key, Wanted]:
+        """What Git wants, by complete key. Raises Refused for what stands twice, and for what this target does not take."""
+        found = []
+        for manifest in desired.manifests:
+            group, _, version = str(manifest.body["apiVersion"]).rpartition("/")
+            resource = await self.cluster.discovery.find(group, str(manifest.body["kind"]), version)
+            key, body = completed(manifest, resource, self.cluster.namespace)
+            each = Wanted(key, body, manifest, resource, self.marks, desired.application.spec.ignore)
+            found.append(settled(each) if self.settled.wants_the_same(each) else each)
+        by_key = distinct(desired, found)
+        refuse([Trial(each, None, refusal=self.limits.objection(each.key)) for each in by_key.values()], desired.application.name)
+        return by_key
+
+    async def actions(self, desired: Desired, parent: Parent | None) -> list[Action]:
+        """Every action of the plan. Raises Unreachable, and Refused with everything that is refused."""
+        wanted = await self.wanted(desired)
+        await self.view.follow(await self._kinds(wanted.values(), parent))
+        members = await self.view.members(parent) if parent else {}
+        trials = await self._trials(desired, list(wanted.values()), members)
+        refuse(trials, desired.application.name)
+        leaving = [live for key, live in members.items() if key not in wanted and self.marks.holds(live.body)]
+        actions = list(actions_of(desired, trials, leaving, self.marks))
+        self._note(trials, actions)
+        return actions
+
+    async def _kinds(self, wanted: Iterable[Wanted], parent: Parent | None) -> list[Resource]:
+        kinds = {each.resource.group_kind: each.resource for each in wanted if each.resource}
+        return list({**(await resources(self.cluster.discovery, parent.kinds) if parent else {}), **kinds}.values())
+
+    async def _trials(self, desired: Desired, wanted: Sequence[Wanted], members: Mapping[Key, LiveObject]) -> list[Trial]:
+        """Namespaces and new kinds first: what they make cannot be tried out before it is there."""
+        first = [each for each in wanted if (each.key.group, each.key.kind) in FIRST]
+        early = Trials(self.cluster, desired.revision)
+        tried = await together(self._tried(early, each, members) for each in first)
+        coming = frozenset(name for trial in tried if trial.live is None for name in _made_by(trial))
+        late = Trials(self.cluster, desired.revision, coming)
+        tried += await together(self._tried(late, each, members) for each in wanted if each not in first)
+        by_key = {trial.wanted.key: trial for trial in tried}
+        return [by_key[each.key] for each in wanted]
+
+    async def _tried(self, trials: Trials, wanted: Wanted, members: Mapping[Key, LiveObject]) -> Trial:
+        live = members.get(wanted.key)
+        if live is not None and self.marks.claims(live.body) and self.settled.holds(wanted, live):
+            return Trial(wanted, live, live.body)
+        # Two versions of one kind do not compare: the object is looked at in the manifest's own.
+        known = live is not None and wanted.resource is not None and live.body["apiVersion"] == wanted.resource.api_version
+        return await trials.of(wanted, live if known else UNLOOKED)
+
+    def _note(self, trials: Iterable[Trial], actions: Iterable[Action]) -> None:
+        by_key = {action.key: action for action in actions}
+        for trial in trials:
+            if trial.live is not None and trial.result is not None and by_key[trial.wanted.key].verb is Verb.UNCHANGED:
+                self.settled.note(trial.wanted, trial.live)
+
+
+async def together(questions: Iterable[Awaitable[T]]) -> list[T]:
+    """All answers; the first failure ends the others."""
+    tasks = [asyncio.ensure_future(each) for each in questions]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _made_by(trial: Trial) -> list[str]:
+    """What others in the same plan may wait for: the namespace, or the kind."""
+    if trial.wanted.key.kind == "Namespace":
+        return [f"namespace {trial.wanted.key.name}"]
+    specification = trial.wanted.body.get("spec") or {}
+    return [f"kind {specification.get('names', {}).get('kind')}.{specification.get('group')}"]
+
+
+def _fits(value: str, limits: tuple[tuple[str, ...], ...]) -> bool:
+    return all(any(fnmatch.fnmatchcase(value, glob) for glob in globs) for globs in limits if globs)

@@ -1,0 +1,183 @@
+"""What of a repository is in the cluster, kept up to date by one watch for each kind that is in use."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Final
+
+from trueup.model.contracts import Lost, Moved
+from trueup.model.errors import Refused, Unreachable
+from trueup.model.health import State
+from trueup.model.manifest import Body, Key
+from trueup.runtimes.kubernetes.client.discovery import Resource
+from trueup.runtimes.kubernetes.client.watching import Broken, Happened, Kind, Listed, Resumed, Watching, body_of
+from trueup.runtimes.kubernetes.cluster import Cluster
+from trueup.runtimes.kubernetes.fields import Managed
+from trueup.runtimes.kubernetes.live import LiveObject
+from trueup.runtimes.kubernetes.marks import OWNER, owner_in, repository_label
+from trueup.runtimes.kubernetes.parent import Parent
+from trueup.runtimes.kubernetes.shelf import Shelf
+from trueup.runtimes.kubernetes.views import Direct, resources
+
+# A watch that breaks is back in a moment; a plan rather waits for that than to say that the cluster is not there.
+_PATIENCE_SECONDS: Final = 5.0
+_FIRST_LIST_SECONDS: Final = 60.0
+
+
+class Follower:
+    """Keeps the shelf of one kind up to date, by one watch for each scope: a namespace, or (empty) the whole cluster."""
+
+    def __init__(self, cluster: Cluster, resource: Resource, scopes: tuple[str, ...], judge: Callable[[Body], State]) -> None:
+        self.resource = resource
+        self.shelf = Shelf(judge)
+        self._cluster = cluster
+        self._scopes = scopes
+        self._waiting: dict[str, Unreachable | Refused | None] = dict.fromkeys(scopes)
+        self._ready = asyncio.Event()
+
+    def start(self, selector: str, told: "asyncio.Queue[Moved | Lost]") -> list[asyncio.Task[None]]:
+        """Begin to watch."""
+        name = f"watch {self.resource.plural}"
+        return [asyncio.create_task(self._follow(scope, selector, told), name=name) for scope in self._scopes]
+
+    async def fresh(self) -> Shelf:
+        """The shelf, once it is up to date. Raises what keeps it from being so."""
+        if not self._ready.is_set():
+            broken = any(self._waiting.values())
+            try:
+                await asyncio.wait_for(self._ready.wait(), _PATIENCE_SECONDS if broken else _FIRST_LIST_SECONDS)
+            except TimeoutError:
+                error = next((each for each in self._waiting.values() if each), None)
+                raise error or Unreachable(f"the list of {self.resource.plural} does not come", where=self._cluster.server) from None
+        return self.shelf
+
+    async def _follow(self, scope: str, selector: str, told: "asyncio.Queue[Moved | Lost]") -> None:
+        known = False
+        async for event in Watching(self._cluster.connection, self.resource, scope, selector).events():
+            if isinstance(event, Broken | Resumed):
+                self._note(scope, event)
+                continue
+            moves = await self._take_all(event, scope) if isinstance(event, Listed) else await self._take(event)
+            for moved in moves if known else ():
+                told.put_nowait(moved)
+            # What the first list holds did not move: it was there.
+            known = True
+
+    def _note(self, scope: str, event: Broken | Resumed) -> None:
+        if isinstance(event, Resumed):
+            self._waiting.pop(scope, None)
+        else:
+            self._waiting[scope] = event.error
+        if self._waiting:
+            self._ready.clear()
+        else:
+            self._ready.set()
+
+    async def _take(self, event: Happened) -> list[Moved]:
+        live = LiveObject(body_of(event.item, self.resource))
+        return await self._take_gone(live.key) if event.kind is Kind.DELETED else self._take_one(live)
+
+    async def _take_all(self, event: Listed, scope: str) -> list[Moved]:
+        listed = [LiveObject(body_of(item, self.resource)) for item in event.items]
+        moved = [each for live in listed for each in self._take_one(live)]
+        for key in self.shelf.without(live.key for live in listed):
+            if not scope or key.namespace == scope:
+                moved += await self._take_gone(key)
+        return moved
+
+    def _take_one(self, live: LiveObject) -> list[Moved]:
+        if not self.shelf.put(live):
+            return []
+        owner = owner_in(live.body)
+        last = _last(live.managers)
+        if owner is None or (last is not None and last.ours):
+            return []
+        return [Moved(owner, live.key, last.manager if last else "")]
+
+    async def _take_gone(self, key: Key) -> list[Moved]:
+        """A label that was taken off looks the same as a deletion: look, before it is believed."""
+        known = self.shelf.get(key)
+        if known is None:
+            return []
+        owner = owner_in(known.body)
+        found = await self._cluster.look(self.resource, key.namespace, key.name)
+        if found is None:
+            self.shelf.drop(key)
+        else:
+            self.shelf.put(found)
+        return [Moved(owner, key)] if owner else []
+
+
+class Watched:
+    """Everything of one repository; what is another's, or nobody's, is asked for."""
+
+    def __init__(self, cluster: Cluster, repository: str, namespaces: tuple[str, ...], judge: Callable[[Body], State]) -> None:
+        self._cluster = cluster
+        self._direct = Direct(cluster)
+        self._selector = f"{OWNER}={repository_label(repository)}"
+        self._namespaces = namespaces
+        self._judge = judge
+        self._followers: dict[tuple[str, str], Follower] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._told: asyncio.Queue[Moved | Lost] = asyncio.Queue()
+
+    async def moves(self) -> AsyncIterator[Moved | Lost]:
+        """What moves, from now on."""
+        while True:
+            yield await self._told.get()
+
+    async def members(self, parent: Parent) -> dict[Key, LiveObject]:
+        """Everything that carries the label of its set. Raises Unreachable or Refused."""
+        found: dict[Key, LiveObject] = {}
+        for resource in (await resources(self._cluster.discovery, parent.kinds)).values():
+            shelf = await self._follower(resource).fresh()
+            found.update((live.key, live) for live in shelf.of_set(parent.marks.id))
+        return found
+
+    async def current(self, resource: Resource, key: Key) -> LiveObject | None:
+        """One object: as it is known, else asked for."""
+        follower = self._followers.get((resource.group, resource.kind))
+        if follower is not None and follower.resource == resource:
+            known = (await follower.fresh()).get(key)
+            if known is not None:
+                return known
+        return await self._direct.current(resource, key)
+
+    async def ours(self, resource: Resource, key: Key) -> LiveObject | None:
+        """One object that carries our label."""
+        return (await self._follower(resource).fresh()).get(key)
+
+    async def follow(self, kinds: Iterable[Resource]) -> None:
+        """Begin to watch these kinds, and wait until they are known."""
+        for follower in [self._follower(resource) for resource in kinds]:
+            await follower.fresh()
+
+    def wrote(self, resource: Resource, live: LiveObject) -> None:
+        """What we wrote ourselves is known at once."""
+        follower = self._followers.get((resource.group, resource.kind))
+        if follower is not None and follower.resource == resource:
+            follower.shelf.put(live)
+
+    def went(self, resource: Resource, key: Key) -> None:
+        """What we deleted ourselves is gone at once."""
+        follower = self._followers.get((resource.group, resource.kind))
+        if follower is not None:
+            follower.shelf.drop(key)
+
+    async def close(self) -> None:
+        """End all watches."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _follower(self, resource: Resource) -> Follower:
+        name = (resource.group, resource.kind)
+        if name not in self._followers:
+            scopes = self._namespaces if resource.namespaced and self._namespaces else ("",)
+            follower = self._followers[name] = Follower(self._cluster, resource, scopes, self._judge)
+            self._tasks += follower.start(self._selector, self._told)
+        return self._followers[name]
+
+
+def _last(managers: Iterable[Managed]) -> Managed | None:
+    """Who wrote last, as far as it can be told: times are whole seconds."""
+    return max(managers, key=lambda each: (each.time, not each.ours), default=None)
