@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -26,6 +26,18 @@ _AT_ONCE = 8
 _OUTDATED = "it moved since the plan was made"
 
 
+@asynccontextmanager
+async def _alone(records: Records, application: str) -> AsyncIterator[None]:
+    held: list[int] = []
+    try:
+        # Whoever is cancelled while it waits may hold it all the same.
+        await in_thread(lambda: held.append(records.lock(application)))
+        yield
+    finally:
+        for lock in held:
+            records.unlock(application, lock)
+
+
 @dataclass(slots=True)
 class Batch:
     """Actions of one application that do not depend on each other."""
@@ -41,7 +53,7 @@ class Batch:
         """Each outcome as it comes. Raises Unreachable."""
         acting = [action for action in actions if action.verb is not Verb.UNCHANGED]
         try:
-            with self.records.locked(self.desired.application.name):
+            async with _alone(self.records, self.desired.application.name):
                 await in_thread(self._begin, acting)
                 async with aclosing(self._outcomes(acting)) as outcomes:
                     async for outcome in outcomes:

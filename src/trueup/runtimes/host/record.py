@@ -3,8 +3,8 @@
 import fcntl
 import hashlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -91,21 +91,29 @@ class Records:
         files = self.folder.glob(f"{owner.application if namesakes_only else '*'}/record-*.json")
         return [record for file in sorted(files) if (record := self.read(file)) and record.owner != owner]
 
-    @contextmanager
-    def locked(self, application: str) -> Iterator[None]:
-        """Nobody else on this host writes for this application meanwhile. Raises Unreachable when somebody does."""
+    def lock(self, application: str, patience: float = 2.0) -> int:
+        """Nobody else on this host writes for this application until ``unlock``. Raises Unreachable when somebody does.
+
+        Waits a little: who was killed a moment ago may leave a child that has not let go yet.
+        """
         folder = self.folder / application
-        self.folder.mkdir(mode=0o700, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            if not _lock(descriptor, folder):
+        end = time.monotonic() + patience
+        while True:
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            if _lock(descriptor, folder):
+                return descriptor
+            os.close(descriptor)
+            if time.monotonic() > end:
                 hint = "two that serve the same root walk at the same time: let one of them go, or wait"
                 raise Unreachable(f"another Trueup writes for {application} on this host", where=str(folder), hint=hint)
-            yield
-        finally:
-            os.close(descriptor)
-            _remove_empty(folder)
+            time.sleep(0.05)
+
+    def unlock(self, application: str, descriptor: int) -> None:
+        """Let the next one write."""
+        os.close(descriptor)
+        _remove_empty(self.folder / application)
 
     def save(self, record: Record) -> None:
         """Replace an application's record, or remove it when nothing carries our mark. Raises OSError."""

@@ -35,10 +35,10 @@ def test_two_repositories_may_have_an_application_of_the_same_name(tmp_path: Pat
 def test_a_record_without_objects_is_removed_with_its_empty_folders(tmp_path: Path) -> None:
     records = Records(tmp_path)
     (tmp_path / "shop").mkdir()
-    with records.locked("shop"):
-        records.save(record(OURS, "a"))
-    with records.locked("shop"):
-        records.save(record(OURS))
+    for names in (("a",), ()):
+        lock = records.lock("shop")
+        records.save(record(OURS, *names))
+        records.unlock("shop", lock)
     assert [each for each in tmp_path.rglob("*") if each.name != ".trueup"] == []
     assert records.load(OURS) == Record(owner=OURS)
 
@@ -54,13 +54,12 @@ def test_a_folder_that_is_not_empty_stays(tmp_path: Path) -> None:
 
 def test_two_never_write_for_an_application_at_a_time(tmp_path: Path) -> None:
     records = Records(tmp_path)
-    with records.locked("shop"):
-        with pytest.raises(Unreachable, match="another Trueup writes"), Records(tmp_path).locked("shop"):
-            pass
-        with Records(tmp_path).locked("till"):
-            pass
-    with Records(tmp_path).locked("shop"):
-        pass
+    lock = records.lock("shop")
+    with pytest.raises(Unreachable, match="another Trueup writes"):
+        Records(tmp_path).lock("shop", patience=0.1)
+    records.unlock("till", Records(tmp_path).lock("till"))
+    records.unlock("shop", lock)
+    records.unlock("shop", Records(tmp_path).lock("shop", patience=0))
 
 
 def test_the_record_of_a_newer_trueup_is_left_alone(tmp_path: Path) -> None:
