@@ -89,8 +89,8 @@ class Demo:
         desk, told = self.desk, self.told
         told.step("A repository", f"A bare one stands for your Git server. Everything here is below {desk.folder}, and goes at the end.")
         told.type(f"git init --quiet --bare {desk.origin}")
-        told.type(f"git clone --quiet {desk.origin} {desk.clone} 2>/dev/null")
-        told.say(f"You stand in the clone, with a state folder of its own: export TRUEUP_STATE={desk.state}")
+        told.type(f"git clone --quiet {desk.origin} {desk.clone}")
+        told.type(f"cd {desk.clone} && export TRUEUP_STATE={desk.state}")
         told.type(f"cp -r {EXAMPLE}/. .")
         desk.fill()
         told.say(f"(port {desk.port} is free here: it takes the place of the example's)")

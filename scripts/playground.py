@@ -143,18 +143,19 @@ def playground(example: Path) -> Iterator[Playground]:
     """A new playground. However it is left, nothing of it stays: neither a process nor a file."""
     folder = Path(tempfile.mkdtemp(prefix="trueup-"))
     desk = Playground(folder, example)
-    before = signal.signal(signal.SIGTERM, _interrupted)
+    before = {number: signal.signal(number, _interrupted) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield desk
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, *before):
             signal.signal(number, signal.SIG_IGN)
         with suppress(Unexpected):
             desk.stop()
         end_everything(folder)
         shutil.rmtree(folder, ignore_errors=True)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _interrupted(*_: object) -> None:
