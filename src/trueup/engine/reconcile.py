@@ -373,10 +373,12 @@ class Reconciler:
         if isinstance(error, Unreachable):
             await self.report.unreachable(course, message)
             return Later(now + pause(course.policy, course.attempts), course.attempts + 1)
-        await self.report.failed(course, message)
-        if isinstance(error, Refused) and course.attempts < course.policy.retry.limit:
-            return Later(now + pause(course.policy, course.attempts), course.attempts + 1)
-        return DONE
+        again = isinstance(error, Refused) and course.attempts < course.policy.retry.limit
+        if again and course.run is not None and course.run.state is RunState.RUNNING:
+            await self.report.retried(course, message)
+        else:
+            await self.report.failed(course, message)
+        return Later(now + pause(course.policy, course.attempts), course.attempts + 1) if again else DONE
 
 
 def _broken(error: Exception) -> Refused:

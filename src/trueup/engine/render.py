@@ -3,6 +3,7 @@
 import posixpath
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -10,7 +11,7 @@ import msgspec
 
 from trueup.model.application import Application, Target
 from trueup.model.contracts import Inputs, Kinds, RendererKind, RuntimeKind, Tree
-from trueup.model.errors import DeclarationError, Fault
+from trueup.model.errors import DeclarationError, Fault, TrueupError
 from trueup.model.manifest import WAVE_ANNOTATION, Body, Key, Manifest, Origin, digest_of
 from trueup.model.memory import Catalog, Input
 from trueup.model.secret import Secret
@@ -58,7 +59,8 @@ class Renders:
         renderer, runtime = self._kinds(application, target, tree)
         declared = _declaration_inputs(application, target, tree)
         try:
-            inputs = renderer.inputs(application, tree)
+            with _unbroken(application):
+                inputs = renderer.inputs(application, tree)
         except DeclarationError as error:
             raise Unrendered(
                 error.faults, (*declared, Input("folder", application.folder, tree.listing_id(application.folder) or ""))
@@ -67,9 +69,10 @@ class Renders:
         self.count += 1
         self._counted()
         try:
-            bare = renderer.render(application, DeclaredTree(tree, inputs, self.largest))
-            manifests = _all_completed(bare, application, runtime, tree)
-            _check(manifests, runtime, tree)
+            with _unbroken(application):
+                bare = renderer.render(application, DeclaredTree(tree, inputs, self.largest))
+                manifests = _all_completed(bare, application, runtime, tree)
+                _check(manifests, runtime, tree)
             every = tuple(_with_links(dict.fromkeys((*listed, *_taken(manifests, tree))), tree))
         except DeclarationError as error:
             raise Unrendered(error.faults, listed) from error
@@ -113,6 +116,20 @@ class Renders:
         self._recent[digest] = manifests
         while len(self._recent) > KEPT_IN_MEMORY:
             self._recent.popitem(last=False)
+
+
+@contextmanager
+def _unbroken(application: Application) -> Iterator[None]:
+    """A plug-in may do anything. What breaks in it is a fault of this application alone, or it would stop a whole repository."""
+    try:
+        yield
+    except TrueupError:
+        raise
+    except Exception as error:
+        message = f"something unexpected happened in a plug-in while `{application.name}` was rendered: {type(error).__name__}"
+        raise DeclarationError(
+            [Fault(application.file, application.line, 0, message, "report it to who makes the renderer or runtime")]
+        ) from error
 
 
 class DeclaredTree:

@@ -42,7 +42,6 @@ class Targets:
         return list(self._opened.values())
 
     async def close(self) -> None:
-        """Let go of all of them."""
-        for _, runtime in self._opened.values():
-            await runtime.close()
+        """Let go of all of them. One that cannot let go keeps nobody from stopping."""
+        await asyncio.gather(*(runtime.close() for _, runtime in self._opened.values()), return_exceptions=True)
         self._opened.clear()

@@ -1,0 +1,152 @@
+"""A runtime that breaks, hangs or does not answer, at any of its methods, stops nobody else's applications, and goes on when it can."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.estate import Estate, Ground, application, documents, eventually, target, thing
+from tests.end_to_end.serving import log_of, remembering, runs
+from trueup.model.memory import Address
+from trueup.model.run import RunState, Status
+from trueup.model.source import Repository
+
+QUICK = {"retry": {"limit": 3, "from": "200ms", "to": "500ms"}}
+
+
+@pytest.fixture
+def mood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    file = tmp_path / "mood"
+    monkeypatch.setenv("MOOD", str(file))
+    return file
+
+
+@contextmanager
+def serving(estate: Estate) -> "Iterator[subprocess.Popen[bytes]]":
+    words = ["serve", "--repo", estate.url, "--state", str(estate.state), "--poll", "200ms", "--listen", "off"]
+    with (estate.folder / "serve.log").open("a") as log:
+        process = subprocess.Popen([sys.executable, "-m", "tests.end_to_end.moody", *words], stdout=log, stderr=log)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        assert process.wait(10) == 0
+
+
+def commit(estate: Estate, size: int, many: int = 1) -> str:
+    names = [f"moody{number}" for number in range(many)]
+    declared = documents(
+        target(), target("there", "moody", file="there.world"), application(), *(application(name, "there", policy=QUICK) for name in names)
+    )
+    things = {f"{name}/a.yaml": documents(thing(name, size=size), thing(f"{name}-too", size=size)) for name in ("web", *names)}
+    return estate.commit({"trueup.yaml": declared, **things})
+
+
+def sizes(estate: Estate, runtime: str = "memory", name: str = "here") -> set[int]:
+    file = estate.state / "targets" / runtime / Repository(estate.repository.identity).short / f"{name}.world"
+    return {record.entry.body["spec"]["size"] for record in Ground(file).objects().values()}
+
+
+def status(estate: Estate, name: str, place: str) -> Status:
+    with remembering(estate) as memory:
+        standing = memory.standing(Address(estate.repository.identity, name, place))
+    assert standing
+    return standing.status
+
+
+MOODS = [f"{method} {does}" for method in ("plan", "apply", "health", "watch") for does in ("raises", "is unreachable")]
+
+
+async def test_a_target_in_trouble_stops_nobody_else(estate: Estate, mood: Path) -> None:
+    commit(estate, 0)
+    with serving(estate) as process:
+        await eventually(lambda: {run.state for run in runs(estate)} == {RunState.SUCCEEDED} and len(runs(estate)) == 2)
+        for size, does in enumerate(MOODS, 1):
+            await endure(estate, mood, does, size)
+        assert process.poll() is None
+    assert "hunter2" not in log_of(estate)
+
+
+@pytest.mark.parametrize("does", ["open raises", "open is unreachable", "owned raises"])
+async def test_a_target_that_is_in_trouble_from_the_start_stops_nobody_else(estate: Estate, mood: Path, does: str) -> None:
+    mood.write_text(does)
+    commit(estate, 1)
+    with serving(estate):
+        await eventually(lambda: sizes(estate) == {1})
+        await eventually(lambda: "ZeroDivisionError" in log_of(estate) or "in a mood" in log_of(estate))
+        mood.unlink()
+        await eventually(lambda: sizes(estate, "moody", "there") == {1})
+
+
+async def endure(estate: Estate, mood: Path, does: str, size: int) -> None:
+    """A commit while it is in this mood, and what becomes of it afterwards."""
+    mood.write_text(does)
+    head = commit(estate, size)
+    await eventually(lambda: sizes(estate) == {size})
+    if not does.startswith("watch"):
+        await eventually(lambda: "mood" in told(estate) or "ZeroDivisionError" in told(estate))
+        assert "hunter2" not in told(estate)
+    mood.unlink()
+    await eventually(lambda: sizes(estate, "moody", "there") == {size})
+    await eventually(lambda: (runs(estate, "moody0")[0].revision, runs(estate, "moody0")[0].state) == (head, RunState.SUCCEEDED))
+    assert told(estate) == "", does
+
+
+def told(estate: Estate) -> str:
+    return status(estate, "moody0", "there").message
+
+
+async def test_a_target_that_hangs_takes_no_place_of_another(estate: Estate, mood: Path) -> None:
+    mood.write_text("plan hangs")
+    commit(estate, 1, many=40)  # more than are walked at once, at one target or at all
+    with serving(estate):
+        await eventually(lambda: sizes(estate) == {1})
+        commit(estate, 2, many=40)
+        begun = time.monotonic()
+        await eventually(lambda: sizes(estate) == {2})
+        assert time.monotonic() - begun < 5
+        assert sizes(estate, "moody", "there") == set()
+
+
+async def test_a_manifest_that_breaks_a_plug_in_is_its_applications_fault_alone(estate: Estate, mood: Path) -> None:
+    commit(estate, 1)
+    with serving(estate):
+        await eventually(lambda: sizes(estate) == {1} == sizes(estate, "moody", "there"))
+        mood.write_text("references raises")
+        commit(estate, 2)
+        await eventually(lambda: sizes(estate) == {2})
+        await eventually(lambda: "ZeroDivisionError" in told(estate))
+        assert sizes(estate, "moody", "there") == {1}
+
+
+async def test_an_unreachable_target_is_tried_for_ever_and_ever_more_seldom(estate: Estate, mood: Path) -> None:
+    mood.write_text("plan is unreachable")
+    commit(estate, 1)
+    with serving(estate):
+        await eventually(lambda: "attempts=6" in log_of(estate))  # more than the three refusals that the policy has patience for
+        times = [line.split()[0] for line in log_of(estate).splitlines() if "unreachable" in line and "attempts=" in line]
+        assert len(times) >= 6
+        mood.unlink()
+        await eventually(lambda: sizes(estate, "moody", "there") == {1}, 3)
+
+
+async def test_what_was_done_before_it_broke_is_told(estate: Estate, mood: Path) -> None:
+    mood.write_text("apply is unreachable")
+    commit(estate, 1)
+    with serving(estate):
+        await eventually(lambda: [len(run.outcomes) for run in runs(estate, "moody0")] == [1])
+        mood.unlink()
+        await eventually(lambda: [(run.state, len(run.outcomes)) for run in runs(estate, "moody0")] == [(RunState.SUCCEEDED, 2)])
+
+
+def test_a_command_does_not_wait_for_ever_for_a_target_that_does_not_answer(estate: Estate, mood: Path) -> None:
+    mood.write_text("plan is unreachable")
+    declared = documents(target("there", "moody", file="there.world"), application("moody0", "there", policy={**QUICK, "timeout": "1s"}))
+    estate.commit({"trueup.yaml": declared, "moody0/a.yaml": documents(thing("a"))})
+    command = [sys.executable, "-m", "tests.end_to_end.moody", "apply", "--repo", estate.url, "--state", str(estate.state)]
+    said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+    assert (said.returncode, "it is in a mood" in said.stderr) == (1, True)
