@@ -19,6 +19,7 @@ IGNORE_FILE: Final = ".trueupignore"
 LARGEST_DECLARATION: Final = 3 * 1024 * 1024
 # Beyond it, looking for a name that is nearly the same takes longer than it helps.
 MOST_SUGGESTIONS: Final = 2000
+MOST_NAMES: Final = 10
 
 
 @dataclass(slots=True)
@@ -188,10 +189,11 @@ def cross_check(applications: Iterable[Outline], targets: set[str], lines: dict[
                     Fault(file, line, 0, f"`dependsOn` names `{needed}`, which does not exist", hint)
                 )
     for cycle in _cycles(known):
-        names = " -> ".join((*cycle, cycle[0]))
+        more = [f"{len(cycle) - MOST_NAMES} more"] if len(cycle) > MOST_NAMES else []
+        message = f"`dependsOn` goes round in a circle: {' -> '.join((*cycle[:MOST_NAMES], *more, cycle[0]))}"
         for name in cycle:
             file, line = lines.get(name, (known[name].file, 0))
-            faults.setdefault(name, []).append(Fault(file, line, 0, f"`dependsOn` goes round in a circle: {names}", "take one of them out"))
+            faults.setdefault(name, []).append(Fault(file, line, 0, message, "take one of them out"))
     return faults
 
 
