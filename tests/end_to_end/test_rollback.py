@@ -301,6 +301,16 @@ async def test_a_push_that_is_refused_leaves_the_hold_and_the_good_revision(esta
     assert origin(estate, "rev-parse", "main") == bad
 
 
+async def test_why_tells_both_sides_of_what_is_held_back(estate: Estate) -> None:
+    """What Git says did not run, and nobody changed by hand what does."""
+    async with estate.operator() as operator:
+        _, bad = await good_then_bad(estate, operator)
+        protect(estate)
+        await rollback(operator)
+        why = await operator.engine.why(operator.repository, "web", "Thing/a", "spec.size", 10, lambda _: None)
+    assert (why.commit, why.desired, why.live, why.changed_by) == (bad, 2, 1, ())
+
+
 async def test_after_a_refusal_a_pull_request_or_a_second_try_finishes(estate: Estate) -> None:
     async with estate.operator() as operator:
         good, bad = await good_then_bad(estate, operator)
