@@ -82,7 +82,8 @@ def _selected(fields: Fields, root: Any, body: Any, way: tuple[str | int, ...], 
             if wanted(path_of(root, (*way, *steps))):
                 chosen[name] = {}
         elif part := _selected(under, root, body[steps[0]], (*way, *steps), wanted):
-            chosen[name] = {**({".": {}} if "." in under else {}), **part}
+            # An item of a list goes as a whole only when its being there is ours too; that a map is there is no matter of ours.
+            chosen[name] = {**({".": {}} if "." in under and name.startswith("k:") else {}), **part}
     return chosen
 
 

@@ -14,7 +14,8 @@ from trueup.runtimes.kubernetes.client.discovery import Resource
 from trueup.runtimes.kubernetes.concealing import is_secret, secret_of
 from trueup.runtimes.kubernetes.ignoring import Ignored, either, ignored_fields, kept, scaled_fields
 from trueup.runtimes.kubernetes.live import SERVER_KEPT, LiveObject
-from trueup.runtimes.kubernetes.marks import REPLACE, Marks, annotations, labels, metadata
+from trueup.runtimes.kubernetes.marks import Marks, annotations, labels, metadata
+from trueup.runtimes.kubernetes.wishes import may_be_replaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class Wanted:
     @property
     def may_be_replaced(self) -> bool:
         """Whether the object itself allows to be made anew."""
-        return bool(annotations(self.body).get(REPLACE) == "allowed")
+        return may_be_replaced(self.body)
 
     def ignored(self, live: LiveObject | None) -> Ignored | None:
         """What is left alone in the object as it is."""
