@@ -27,6 +27,7 @@ VERBS: Final = {
     "approve": "let a plan go that waits for a person",
     "check": "validate declarations and manifests without any target",
     "render": "the manifests that applications render to",
+    "health": "the health of the Kubernetes objects in a file, and why",
     "schema": "the JSON Schema of the declarations",
     "logs": "what an object says of itself",
     "completion": "completion for bash, zsh or fish",

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from trueup.model.answer import Rendered, Why
 from trueup.model.errors import Fault
+from trueup.model.health import ObjectHealth, worst
 from trueup.model.memory import Drifted
 from trueup.model.plan import Plan, Verb
 from trueup.model.run import Run, Status
@@ -37,6 +38,11 @@ def status_list(statuses: Iterable[Status]) -> Document:
 def drift_list(drifts: Iterable[tuple[Status, Drifted]]) -> Document:
     """What differs, though Git did not change."""
     return _list("DriftList", [_drift(status, drifted) for status, drifted in drifts])
+
+
+def health_list(objects: Sequence[ObjectHealth]) -> Document:
+    """The health of objects, and of the worst of them."""
+    return {"kind": "HealthList", "state": worst(each.state for each in objects).value, "objects": [plain(each) for each in objects]}
 
 
 def fault_list(faults: Iterable[Fault]) -> Document:

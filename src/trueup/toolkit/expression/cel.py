@@ -69,9 +69,9 @@ def _cel() -> ModuleType:
 
 
 def _words(error: Exception) -> str:
-    """An error's first sentence in one line. A parser's error quotes the whole expression before it comes to the point."""
-    text = str(error)
-    text = text[text.rfind("ERROR: <input>:") :].removeprefix("ERROR: <input>:") if "ERROR: <input>:" in text else text
+    """An error's first sentence in one line. A parser's error quotes the whole expression before it comes to the point, and lists all
+    that could have stood there after it."""
+    text = str(error).rpartition("ERROR: <input>:")[2].partition(" expecting {")[0]
     return text.splitlines()[0][:300] if text else type(error).__name__
 
 
