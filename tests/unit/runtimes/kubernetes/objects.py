@@ -14,6 +14,7 @@ from trueup.testing import FolderTree
 REPOSITORY = "https://git.example.org/estate#main"
 OWNER = Owner(REPOSITORY, "shop")
 MARKS = Marks(OWNER, "trueup")
+PLAIN = Policy()
 CONFIG_MAPS = Resource("", "v1", "ConfigMap", "configmaps", True, frozenset())
 
 
@@ -39,7 +40,7 @@ def wanted(body: Body, **more: Any) -> Wanted:
     return Wanted(Key.of(body), body, Manifest(Key.of(body), body, Origin("shop/page.yaml", 3)), CONFIG_MAPS, MARKS, **more)
 
 
-def desired(policy: Policy = Policy(), removed: bool = False) -> Desired:
+def desired(policy: Policy = PLAIN, removed: bool = False) -> Desired:
     """The application shop."""
     application = Application(REPOSITORY, "shop", ApplicationSpec(target="cluster", policy=policy), "shop/trueup.yaml", 1)
     return Desired(application, "1" * 40, (), FolderTree({}), removed)

@@ -1,6 +1,6 @@
 """Field sets, and where they are in an object."""
 
-from trueup.runtimes.kubernetes.fields import both, minus, paths, plus, values
+from trueup.runtimes.kubernetes.fields import Fields, both, minus, paths, plus, values
 
 POD = {
     "metadata": {"labels": {"app": "web", "a.b/c": "x"}, "finalizers": ["keep", "other"]},
@@ -37,12 +37,13 @@ def test_an_index_is_an_index() -> None:
 
 
 def test_what_is_taken_away_is_no_longer_in_the_set() -> None:
-    one = {"f:data": {".": {}, "f:a": {}, "f:b": {}}}
+    one: Fields = {"f:data": {".": {}, "f:a": {}, "f:b": {}}}
     assert minus(one, {"f:data": {".": {}, "f:a": {}}}) == {"f:data": {"f:b": {}}}
     assert minus(one, one) == {}
 
 
 def test_both_and_either() -> None:
-    one, other = {"f:data": {"f:a": {}, "f:b": {}}}, {"f:data": {"f:b": {}, "f:c": {}}, "f:x": {}}
+    one: Fields = {"f:data": {"f:a": {}, "f:b": {}}}
+    other: Fields = {"f:data": {"f:b": {}, "f:c": {}}, "f:x": {}}
     assert plus(one, other) == {"f:data": {"f:a": {}, "f:b": {}, "f:c": {}}, "f:x": {}}
     assert both(one, other) == {"f:data": {"f:b": {}}}

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from tests.unit.runtimes.kubernetes.objects import MARKS, config_map, desired, live, managed, marked, wanted
+from tests.unit.runtimes.kubernetes.objects import MARKS, PLAIN, config_map, desired, live, managed, marked, wanted
 from trueup.model.application import Policy
 from trueup.model.errors import Refused
 from trueup.model.manifest import Body
 from trueup.model.plan import Action, Effect, Verb
+from trueup.runtimes.kubernetes.fields import Fields
 from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.planning import actions_of, refuse
 from trueup.runtimes.kubernetes.trial import Trial
@@ -16,12 +17,12 @@ from trueup.runtimes.kubernetes.trial import Trial
 OURS = managed("trueup", {"f:data": {"f:colour": {}}}, "Apply")
 
 
-def action(want: Body, there: Body | None, result: Body | None, policy: Policy = Policy(), **trial: Any) -> Action:
+def action(want: Body, there: Body | None, result: Body | None, policy: Policy = PLAIN, **trial: Any) -> Action:
     [only] = actions_of(desired(policy), [Trial(wanted(want), live(there) if there else None, result, **trial)], [], MARKS)
     return only
 
 
-def leaving(*objects: LiveObject, policy: Policy = Policy(), removed: bool = False) -> list[Action]:
+def leaving(*objects: LiveObject, policy: Policy = PLAIN, removed: bool = False) -> list[Action]:
     return list(actions_of(desired(policy, removed), [], objects, MARKS))
 
 
@@ -113,7 +114,7 @@ def test_everything_refused_is_told_with_its_file_and_line() -> None:
 )
 def test_an_object_stays_where_git_said_so(annotation: dict[str, str], removed: bool, verb: Verb) -> None:
     body = marked(config_map({}))
-    fields = {"f:metadata": {"f:annotations": {f"f:{name}": {} for name in annotation}}}
+    fields: Fields = {"f:metadata": {"f:annotations": {f"f:{name}": {} for name in annotation}}}
     body["metadata"]["annotations"] |= annotation
     body["metadata"]["managedFields"] = [managed("trueup", fields, "Apply")]
     assert [each.verb for each in leaving(live(body), removed=removed)] == [verb]

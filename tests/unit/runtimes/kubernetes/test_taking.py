@@ -4,7 +4,7 @@ import json
 
 from tests.unit.runtimes.kubernetes.objects import config_map, live, managed
 from trueup.runtimes.kubernetes.concealing import LAST_APPLIED
-from trueup.runtimes.kubernetes.fields import paths
+from trueup.runtimes.kubernetes.fields import Fields, paths
 from trueup.runtimes.kubernetes.taking import added_by_hand, applied_by_kubectl, going, transfer
 
 NOTE = json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "data": {"colour": "red", "old": "x"}})
@@ -13,7 +13,7 @@ KUBECTL = managed(
     "kubectl-client-side-apply",
     {"f:data": {".": {}, "f:colour": {}, "f:old": {}, "f:later": {}}, "f:metadata": {"f:annotations": {f"f:{LAST_APPLIED}": {}}}},
 )
-DECLARED = {"f:data": {"f:colour": {}}}
+DECLARED: Fields = {"f:data": {"f:colour": {}}}
 
 
 def applied_with_kubectl() -> dict[str, object]:
@@ -49,7 +49,7 @@ def test_the_records_name_us_for_what_was_taken_and_keep_the_rest() -> None:
 
 
 def test_what_a_hand_added_is_found_and_a_restart_is_no_such_thing() -> None:
-    restart = {"f:spec": {"f:template": {"f:metadata": {"f:annotations": {"f:kubectl.kubernetes.io/restartedAt": {}}}}}}
+    restart: Fields = {"f:spec": {"f:template": {"f:metadata": {"f:annotations": {"f:kubectl.kubernetes.io/restartedAt": {}}}}}}
     template = {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": "now"}}}
     managers = [
         managed("kubectl-edit", {"f:data": {"f:colour": {}, "f:more": {}}}),

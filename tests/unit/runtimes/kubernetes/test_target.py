@@ -1,5 +1,6 @@
 """What a target may name."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from trueup.runtimes.kubernetes import kubernetes
 from trueup.runtimes.kubernetes.target import Specification
 
 
-def permitted(options: dict[str, object], allowed: dict[str, object]) -> None:
+def permitted(options: Mapping[str, object], allowed: Mapping[str, object]) -> None:
     target = Target("r#main", "prod", TargetSpec(runtime="kubernetes", **options), "targets/trueup.yaml", 4)
     kubernetes.permitted(target, Place(Path("/nowhere"), lambda name: Secret("", name), allowed))
 
