@@ -72,6 +72,25 @@ async def test_a_service_runs_on_when_trueup_ends(machine: Machine) -> None:
     assert keeper.parent != os.getpid()
 
 
+@pytest.mark.skipif(not Path("/run/systemd/system").is_dir(), reason="systemd is not PID 1 here: test_host_systemd.py boots one")
+async def test_a_service_outlives_the_unit_that_trueup_runs_in(tmp_path: Path) -> None:
+    code = f"""
+        import asyncio, pathlib
+        from tests.end_to_end.machine import Machine, service
+        async def walk():
+            machine = await Machine(pathlib.Path("{tmp_path}")).open()
+            await machine.apply(service("web", {FOREVER}))
+        asyncio.run(walk())
+    """
+    folder = Path(__file__).parents[2]
+    unit = ["systemd-run", "--quiet", "--wait", "--collect", f"--working-directory={folder}", f"--setenv=PYTHONPATH={folder}"]
+    subprocess.run([*unit, *python(code)], check=True, timeout=30)
+    machine = await Machine(tmp_path).open()
+    assert process(machine.pid("web")) is not None
+    assert "trueup-" in Path(f"/proc/{machine.pid('web')}/cgroup").read_text()
+    assert (await machine.plan(service("web", FOREVER))).empty
+
+
 async def test_only_a_change_of_it_or_of_what_it_uses_restarts_a_service(machine: Machine) -> None:
     used, unused = file("used", content="1"), file("unused", content="1")
     bodies = [used, unused, service("web", FOREVER, uses=["File/used"]), service("worker", FOREVER, uses=["File/unused"])]
