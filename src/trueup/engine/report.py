@@ -17,6 +17,8 @@ from trueup.toolkit.telemetry import Telemetry
 UNREACHABLE: Final = "unreachable: "
 """How the message of a status begins when the target does not answer."""
 
+# What a plan of its own put, and a later plan takes away.
+HELD: Final = ("approval", "owner")
 # An application stands at one target, and for a while at those that it moves away from.
 MOST_TARGETS: Final = 8
 
@@ -71,7 +73,7 @@ class Reports:
         """Nothing of it is left at this target: who waited for that is woken."""
         standing = course.known.standing
         await self.store(self.memory.fall, course.address)
-        await self.store(self.memory.lift, course.address.repository, course.address.application, ("approval", "owner"))
+        await self.store(self.memory.lift, course.address.repository, course.address.application, HELD)
         needed = standing.application.spec.depends_on if standing else ()
         wake = [each for name in needed for each in await self.store(self._addresses, course.address.repository, name)]
         await self.store(self.memory.wake, wake, Trigger.DEPENDENCY)
@@ -88,7 +90,8 @@ class Reports:
         """A run begins."""
         run = course.begin(planned, written, time.time())
         await self.store(self.memory.begin, run, planned, course.standing)
-        await self.store(self.memory.lift, course.address.repository, course.address.application, ("approval", "owner"))
+        if _is_held(course):
+            await self.store(self.memory.lift, course.address.repository, course.address.application, HELD)
         self.telemetry.info("run begins", trigger=run.trigger, plan=planned.digest[:8], changes=planned.summary.changes)
 
     async def held(self, course: Course, planned: Plan, hold: Hold, written: Revision | None) -> None:
@@ -181,6 +184,10 @@ class Reports:
 
     async def _forget_approvals(self, course: Course) -> None:
         """What was approved was carried out, or is not needed any more."""
-        if course.known.approvals or any(hold.kind in ("approval", "owner") for hold in course.known.holds):
+        if course.known.approvals or _is_held(course):
             await self.store(self.memory.withdraw, course.address)
-            await self.store(self.memory.lift, course.address.repository, course.address.application, ("approval", "owner"))
+            await self.store(self.memory.lift, course.address.repository, course.address.application, HELD)
+
+
+def _is_held(course: Course) -> bool:
+    return any(hold.kind in HELD for hold in course.known.holds)

@@ -52,6 +52,8 @@ class Wants:
             return Reason(Sync.FAILED, str(course.faults[0]))
         if known.declared and known.declared.absent:
             return Reason(Sync.UNKNOWN, _stays(known.followed.faults))
+        if not course.removed and not (known.declared and known.declared.application.spec.depends_on):
+            return None
         waits = await self.equipment.store.through(self._waits_for, course)
         return Reason(Sync.OUT_OF_SYNC, f"waits for {waits}") if waits else None
 
