@@ -8,6 +8,7 @@ from trueup.runtimes.kubernetes.client.discovery import Discovery
 from trueup.runtimes.kubernetes.cluster import Cluster
 from trueup.runtimes.kubernetes.planner import Limits
 from trueup.runtimes.kubernetes.runtime import KubernetesRuntime
+from trueup.runtimes.kubernetes.settled import Settled
 from trueup.runtimes.kubernetes.target import Allowed, Specification
 
 
@@ -16,4 +17,5 @@ async def opened(target: Target, specification: Specification, allowed: Allowed,
     access = access_of(specification, allowed, place)
     connection = Connection(access, min(specification.concurrency, allowed.concurrency))
     limits = Limits((specification.namespaces, allowed.namespaces), (specification.kinds, allowed.kinds))
-    return KubernetesRuntime(target, specification, Cluster(connection, Discovery(connection)), limits)
+    settled = Settled(place.folder / f"{target.name}.settled")
+    return KubernetesRuntime(target, specification, Cluster(connection, Discovery(connection)), limits, settled)

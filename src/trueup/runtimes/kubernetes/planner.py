@@ -2,13 +2,15 @@
 
 import asyncio
 import fnmatch
+import time
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from trueup.model.contracts import Desired
 from trueup.model.manifest import Key
 from trueup.model.plan import Action, Verb
+from trueup.runtimes.kubernetes.client.definitions import kinds_declared
 from trueup.runtimes.kubernetes.client.discovery import Resource
 from trueup.runtimes.kubernetes.cluster import Cluster
 from trueup.runtimes.kubernetes.live import LiveObject
@@ -21,6 +23,9 @@ from trueup.runtimes.kubernetes.views import View, resources
 from trueup.runtimes.kubernetes.wanted import Wanted, completed, distinct, settled
 
 T = TypeVar("T")
+
+_SERVED_SECONDS: Final = 10.0
+_LOOK_SECONDS: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +57,12 @@ class Planner:
 
     async def wanted(self, desired: Desired) -> dict[Key, Wanted]:
         """What Git wants, by complete key. Raises Refused for what stands twice, and for what this target does not take."""
+        coming = kinds_declared(manifest.body for manifest in desired.manifests)
         found = []
         for manifest in desired.manifests:
             group, _, version = str(manifest.body["apiVersion"]).rpartition("/")
-            resource = await self.cluster.discovery.find(group, str(manifest.body["kind"]), version)
+            kind = str(manifest.body["kind"])
+            resource = await self.cluster.discovery.find(group, kind, version) or coming.get((group, kind, version))
             key, body = completed(manifest, resource, self.cluster.namespace)
             each = Wanted(key, body, manifest, resource, self.marks, desired.application.spec.ignore)
             found.append(settled(each) if self.settled.wants_the_same(each) else each)
@@ -75,6 +82,11 @@ class Planner:
         self._note(trials, actions)
         return actions
 
+    async def rehearse(self, desired: Desired, wanted: Iterable[Wanted]) -> list[Trial]:
+        """Try out, now that what they needed is there, the objects that could not be tried out when the plan was made."""
+        trials = Trials(self.cluster, desired.revision)
+        return await together(_served(trials, each) for each in wanted)
+
     async def _kinds(self, wanted: Iterable[Wanted], parent: Parent | None) -> list[Resource]:
         kinds = {each.resource.group_kind: each.resource for each in wanted if each.resource}
         return list({**(await resources(self.cluster.discovery, parent.kinds) if parent else {}), **kinds}.values())
@@ -84,7 +96,7 @@ class Planner:
         first = [each for each in wanted if (each.key.group, each.key.kind) in FIRST]
         early = Trials(self.cluster, desired.revision)
         tried = await together(self._tried(early, each, members) for each in first)
-        coming = frozenset(name for trial in tried if trial.live is None for name in _made_by(trial))
+        coming = frozenset(name for trial in tried for name in _made_by(trial))
         late = Trials(self.cluster, desired.revision, coming)
         tried += await together(self._tried(late, each, members) for each in wanted if each not in first)
         by_key = {trial.wanted.key: trial for trial in tried}
@@ -105,6 +117,16 @@ class Planner:
                 self.settled.note(trial.wanted, trial.live)
 
 
+async def _served(trials: Trials, wanted: Wanted) -> Trial:
+    """One object tried out; a kind that was declared a moment ago takes the server another to serve."""
+    end = time.monotonic() + _SERVED_SECONDS
+    while True:
+        trial = await trials.of(wanted, UNLOOKED)
+        if not trial.unserved or time.monotonic() > end:
+            return trial
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
 async def together(questions: Iterable[Awaitable[T]]) -> list[T]:
     """All answers; the first failure ends the others."""
     tasks = [asyncio.ensure_future(each) for each in questions]
@@ -116,11 +138,12 @@ async def together(questions: Iterable[Awaitable[T]]) -> list[T]:
 
 
 def _made_by(trial: Trial) -> list[str]:
-    """What others in the same plan may wait for: the namespace, or the kind."""
+    """What others in the same plan may wait for: the namespace, or the kind, when it or a version of it is new."""
     if trial.wanted.key.kind == "Namespace":
-        return [f"namespace {trial.wanted.key.name}"]
-    specification = trial.wanted.body.get("spec") or {}
-    return [f"kind {specification.get('names', {}).get('kind')}.{specification.get('group')}"]
+        return [f"namespace {trial.wanted.key.name}"] if trial.live is None else []
+    known = kinds_declared([trial.live.body]) if trial.live else {}
+    made = kinds_declared([trial.wanted.body])
+    return [f"kind {resource.group_kind}" for name, resource in made.items() if name not in known]
 
 
 def _fits(value: str, limits: tuple[tuple[str, ...], ...]) -> bool:

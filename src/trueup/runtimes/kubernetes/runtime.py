@@ -37,13 +37,13 @@ T = TypeVar("T")
 class KubernetesRuntime:
     """One cluster, for the applications of one repository."""
 
-    def __init__(self, target: Target, specification: Specification, cluster: Cluster, limits: Limits) -> None:
+    def __init__(self, target: Target, specification: Specification, cluster: Cluster, limits: Limits, settled: Settled) -> None:
         self._target = target
         self._specification = specification
         self._cluster = cluster
         self._limits = limits
         self._records = Records(cluster, specification.namespace)
-        self._settled = Settled()
+        self._settled = settled
         self._rules = Rules(specification.health)
         self._judge = Judge(cluster, self._rules)
         self._direct = Direct(cluster)
@@ -68,6 +68,7 @@ class KubernetesRuntime:
         planner, application = self._planner(desired), desired.application
         parent = await self._records.find(planner.marks, planner.view)
         actions = await planner.actions(desired, parent)
+        self._settled.keep()
         return plan_of(application.name, self._target.name, application.repository, desired.revision, actions)
 
     async def apply(self, desired: Desired, actions: Sequence[Action]) -> AsyncIterator[Outcome]:
@@ -77,10 +78,23 @@ class KubernetesRuntime:
         if not desired.removed:
             await self._declare(desired, planner, [action.key for action in actions if action.desired], wanted)
         writer = Writer(planner.cluster, planner.view, planner.marks, desired)
+        refused = await self._rehearse(desired, planner, [wanted[each.key] for each in actions if not each.verified and each.key in wanted])
+        if refused:
+            for action in actions:
+                yield _not_written(action, refused)
+            return
         async for outcome in _as_they_come(self._carry_out(writer, wanted.get(action.key), action) for action in actions):
             yield outcome
+        self._settled.keep()
         if desired.removed:
             await self._undeclare(planner)
+
+    async def _rehearse(self, desired: Desired, planner: Planner, unverified: Sequence[Wanted]) -> dict[Key, str]:
+        """What the server refuses of the objects that could not be tried out when the plan was made."""
+        trials = await planner.rehearse(desired, unverified) if unverified else []
+        return {
+            trial.wanted.key: f"{trial.wanted.key} ({trial.wanted.place}) was refused: {trial.refusal}" for trial in trials if trial.refusal
+        }
 
     async def _carry_out(self, writer: Writer, wanted: Wanted | None, action: Action) -> Outcome:
         resource = wanted.resource if wanted else await self._cluster.discovery.find(action.key.group, action.key.kind)
@@ -185,6 +199,15 @@ class KubernetesRuntime:
             return self._cluster
         names = {"application": application.name, "namespace": application.spec.namespace}
         return self._cluster.acting(f"system:serviceaccount:{account.format(**names)}")
+
+
+def _not_written(action: Action, refused: Mapping[Key, str]) -> Outcome:
+    """Nothing of a wave is written when a part of it is refused before the first write."""
+    if action.key in refused:
+        return Outcome(action.key, action.verb, "failed", refused[action.key])
+    return Outcome(
+        action.key, action.verb, "skipped", f"not written: {len(refused)} of this wave {'was' if len(refused) == 1 else 'were'} refused"
+    )
 
 
 async def _as_they_come(questions: Iterable[Awaitable[T]]) -> AsyncIterator[T]:

@@ -8,10 +8,13 @@ from trueup.model.manifest import Body
 from trueup.runtimes.kubernetes.client.request import Answer
 from trueup.runtimes.kubernetes.cluster import Cluster
 from trueup.runtimes.kubernetes.live import LiveObject
-from trueup.runtimes.kubernetes.refusals import cannot_be_tried, immutable_fields, is_immutable, lacks_namespace, words
+from trueup.runtimes.kubernetes.parent import group_kind
+from trueup.runtimes.kubernetes.refusals import cannot_be_tried, immutable_fields, is_immutable, words
 from trueup.runtimes.kubernetes.wanted import Wanted
+from trueup.runtimes.kubernetes.wishes import may_lack_its_kind
 
 _CREATED: Final = 201
+_NOT_FOUND: Final = 404
 
 
 class Unlooked(Enum):
@@ -28,7 +31,8 @@ class Trial:
     """One object tried out.
 
     ``live``: as it is, None when it is not there. ``result``: as it would be. Without one it was not or could not be tried: ``unverified``
-    says why, ``immutable`` names fields that can never change, ``refusal`` says why the server will not take it.
+    says why, ``immutable`` names fields that can never change, ``refusal`` says why the server will not take it; ``unserved`` is true when
+    it does not serve the kind, or not yet.
     """
 
     wanted: Wanted
@@ -37,6 +41,7 @@ class Trial:
     unverified: str = ""
     immutable: str = ""
     refusal: str = ""
+    unserved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +55,17 @@ class Trials:
     async def of(self, wanted: Wanted, live: LiveObject | Unlooked | None) -> Trial:
         """Try one out. Raises Unreachable."""
         resource = wanted.resource
+        if f"kind {group_kind(wanted.key)}" in self.coming:
+            return Trial(wanted, None, unverified=f"its kind {group_kind(wanted.key)} is made by this very plan")
         if resource is None:
-            return self._of_unknown_kind(wanted)
+            return _of_unknown_kind(wanted)
         if f"namespace {wanted.key.namespace}" in self.coming:
             return Trial(wanted, None, unverified=f"its namespace {wanted.key.namespace} is made by this very plan")
         known = None if isinstance(live, Unlooked) else live
         answer = await self.cluster.try_out(resource, wanted.configuration(self.revision, known))
         if answer.status == _CREATED:
             return Trial(wanted, None, answer.object)
-        if isinstance(live, Unlooked) and not lacks_namespace(answer):
+        if isinstance(live, Unlooked) and answer.status != _NOT_FOUND:
             known = await self.cluster.look(resource, wanted.key.namespace, wanted.key.name)
             if known is not None and wanted.ignored(known) is not None:
                 return await self.of(wanted, known)
@@ -67,15 +74,17 @@ class Trials:
     def _read(self, wanted: Wanted, live: LiveObject | None, answer: Answer) -> Trial:
         if answer.refusal is None:
             return Trial(wanted, live, answer.object)
+        if answer.status == _NOT_FOUND and not answer.refusal.reason:
+            return Trial(wanted, live, refusal=f"the cluster does not serve the kind {group_kind(wanted.key)}", unserved=True)
         if live is not None and is_immutable(answer):
             return Trial(wanted, live, immutable=immutable_fields(answer.refusal))
         if cannot_be_tried(answer):
             return Trial(wanted, live, unverified="an admission webhook cannot be asked without effect")
         return Trial(wanted, live, refusal=words(answer.refusal, wanted.body))
 
-    def _of_unknown_kind(self, wanted: Wanted) -> Trial:
-        key = wanted.key
-        name = f"{key.kind}.{key.group}" if key.group else key.kind
-        if f"kind {name}" in self.coming:
-            return Trial(wanted, None, unverified=f"its kind {name} is made by this very plan")
-        return Trial(wanted, None, refusal=f"the cluster does not know the kind {name} in {wanted.body.get('apiVersion')}")
+
+def _of_unknown_kind(wanted: Wanted) -> Trial:
+    what = f"the kind {group_kind(wanted.key)} in {wanted.body.get('apiVersion')}"
+    if may_lack_its_kind(wanted.body):
+        return Trial(wanted, None, unverified=f"the cluster does not know {what}, which the object allows")
+    return Trial(wanted, None, refusal=f"the cluster does not know {what}")
