@@ -202,7 +202,10 @@ def _as_declared(course: Course) -> Status:
         message = f"{kept_out.reason}; `trueup release --repository` lets it in"
         return msgspec.structs.replace(status, sync=Sync.HELD, message=message)
     if declared is None or course.removed:
-        return msgspec.structs.replace(status, desired_revision="")
+        if status.sync is not Sync.SYNCED:
+            return msgspec.structs.replace(status, desired_revision="")
+        goes = "its declaration is gone" if declared is None else f"it moves to {declared.application.target}"
+        return msgspec.structs.replace(status, desired_revision="", sync=Sync.OUT_OF_SYNC, message=goes)
     behind = status.revision != declared.revision and status.sync is Sync.SYNCED
     never = not status.revision and status.sync is Sync.UNKNOWN and not status.message
     sync = Sync.OUT_OF_SYNC if behind or never else status.sync

@@ -22,7 +22,7 @@ from trueup.model.answer import Rendered, RolledBack, Why
 from trueup.model.contracts import Live, Tree
 from trueup.model.errors import DeclarationError, Fault, Held, SettingsError, TrueupError, Unreachable, UsageError
 from trueup.model.memory import Address, Drifted, Followed, Waiting
-from trueup.model.plan import Plan
+from trueup.model.plan import Hold, Plan
 from trueup.model.run import Run, RunState, Status, Sync, Trigger
 from trueup.model.selection import Order, Rollback, Selection
 from trueup.model.source import Repository
@@ -108,7 +108,10 @@ class Engine:
             commit = await self._commit(repository, revision)
             if commit != followed.commit:
                 return await self.previews.commit(repository, selection, commit)
-        return await self.previews.head(repository, selection)
+        plans = await self.previews.head(repository, selection)
+        if not plans and followed.hold is not None:
+            raise _kept_out(followed, followed.hold)
+        return plans
 
     async def _commit(self, repository: Repository, revision: str) -> str:
         """A full commit, fetched when it is not here: a branch, a tag, or (the beginning of) a hash."""
@@ -143,7 +146,7 @@ class Engine:
         # Nobody is named: then what is wrong anywhere stood in the way, also in what was never known.
         await self._demand_done(addresses, begun, () if selection.names or selection.labels else followed.faults)
         if followed.hold is not None:
-            raise Held(followed.hold.reason, kind=followed.hold.kind, where=repository.url, hint="`trueup release --repository` lets it in")
+            raise _kept_out(followed, followed.hold)
 
     async def _own_runs(self, wishes: dict[Address, Wish], wait: bool) -> AsyncIterator[Run]:
         drain = Drain(self.equipment, self.reconciler, wishes)
@@ -380,6 +383,11 @@ def _rolled_back(answer: RolledBack) -> TrueupError:
     done = f"was rolled back to {answer.good[:7]}" + (f" by {answer.commit[:7]}" if answer.commit else "")
     message = f"{answer.bad[:7]} of `{answer.application}` turned out bad and {done}"
     return TrueupError(message, hint=answer.message or f"`trueup history {answer.application}` tells both runs")
+
+
+def _kept_out(followed: Followed, hold: Hold) -> Held:
+    """The repository's newest commit waits for a person."""
+    return Held(hold.reason, kind=hold.kind, where=followed.repository.url, hint="`trueup release --repository` lets it in")
 
 
 def _trouble(status: Status) -> TrueupError:
