@@ -8,6 +8,8 @@ from dataclasses import replace
 from importlib.metadata import entry_points
 from typing import TypeVar
 
+from opentelemetry.trace import TracerProvider
+
 from trueup.engine.equipment import Equipment, Following
 from trueup.engine.fetch import Rules
 from trueup.engine.render import Renders
@@ -63,13 +65,15 @@ def runtime_kinds() -> Mapping[str, RuntimeKind]:
 
 
 @asynccontextmanager
-async def assemble(settings: Settings, logger: logging.Logger | None = None, meter: Meter | None = None) -> AsyncIterator[Engine]:
+async def assemble(
+    settings: Settings, logger: logging.Logger | None = None, meter: Meter | None = None, tracers: TracerProvider | None = None
+) -> AsyncIterator[Engine]:
     """An engine on the settings' state folder, closed at the end. Without a logger it logs nothing. Raises SettingsError."""
     memory = open_memory(settings.state)
     kinds = Kinds(renderer_kinds(), runtime_kinds())
     store, work = Door("store", 1), Door("work", settings.limits.render_workers)
     targets = Targets(kinds, _placing(settings))
-    telemetry = Telemetry(logger or _silent(), meter)
+    telemetry = Telemetry(logger or _silent(), meter, tracers)
     equipment = Equipment(
         memory=memory,
         store=store,

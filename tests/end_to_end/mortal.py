@@ -83,8 +83,7 @@ def mortal(folder: Path) -> Iterator[Mortal]:
 def _serve() -> None:
     for verb in ("apply", "approve", "hold", "serve"):
         import_module(f"trueup.cli.{verb}")
-    runtime_kinds()
-    renderer_kinds()
+    dict(runtime_kinds()), dict(renderer_kinds())
     for line in sys.stdin:
         order = json.loads(line)
         child = os.fork()

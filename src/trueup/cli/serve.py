@@ -20,6 +20,7 @@ from trueup.server.application import application
 from trueup.server.listener import Listener
 from trueup.settings import RepositorySettings, Settings
 from trueup.store import ServeLock
+from trueup.toolkit.export import exporting
 from trueup.toolkit.metrics import Metrics
 from trueup.toolkit.telemetry import logger_to
 
@@ -54,9 +55,10 @@ async def _serve(session: Session, settings: Settings, poll: str | None) -> int:
         metrics = Metrics()
         logger = logger_to(sys.stderr, settings.log.format, settings.log.level)
         try:
-            async with session.assemble(settings, logger, metrics) as engine:
-                serving = _Serving(engine, settings, listener, _figures(engine, metrics))
-                return await serving.until_stopped()
+            with exporting(os.environ, logger) as tracers:
+                async with session.assemble(settings, logger, metrics, tracers) as engine:
+                    serving = _Serving(engine, settings, listener, _figures(engine, metrics))
+                    return await serving.until_stopped()
         finally:
             if listener:
                 listener.close()
@@ -80,7 +82,7 @@ def _figures(engine: Engine, metrics: Metrics) -> Callable[[], bytes]:
     """What ``/metrics`` gives: what happened, and how things stand when somebody asks."""
     memory = engine.memory
     metrics.applications(memory.counts)
-    metrics.queue.set_function(lambda: len(memory.pending()))
+    metrics.queue.set_function(lambda: sum(bool(address.application) for address in memory.pending()))
     return metrics.text
 
 

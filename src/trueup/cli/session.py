@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from opentelemetry.trace import TracerProvider
+
 from trueup.cli.views import Views
 from trueup.engine.requests import Engine
 from trueup.model.errors import UsageError
@@ -28,7 +30,7 @@ class Assemble(Protocol):
     """What puts an engine together: ``trueup.assembly.assemble``."""
 
     def __call__(
-        self, settings: Settings, logger: logging.Logger | None = None, meter: Meter | None = None
+        self, settings: Settings, logger: logging.Logger | None = None, meter: Meter | None = None, tracers: TracerProvider | None = None
     ) -> AbstractAsyncContextManager[Engine]:
         """An engine with these settings, closed at the end."""
 

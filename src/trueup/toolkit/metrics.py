@@ -21,7 +21,7 @@ COUNTERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
 
 
 class Metrics:
-    """One registry of figures; see ``COUNTERS`` and docs/reference/metrics.md."""
+    """One registry of figures; see ``COUNTERS`` and docs/reference/telemetry.md."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

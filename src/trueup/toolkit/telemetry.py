@@ -18,7 +18,9 @@ from typing import Any, Protocol
 
 import msgspec
 from opentelemetry import trace
-from opentelemetry.trace import NonRecordingSpan, SpanContext, Status, StatusCode, TraceFlags
+from opentelemetry.trace import NonRecordingSpan, SpanContext, Status, StatusCode, TraceFlags, TracerProvider
+
+from trueup.model.errors import TrueupError
 
 _facts: ContextVar[Mapping[str, str]] = ContextVar("trueup_facts", default=MappingProxyType({}))
 
@@ -36,10 +38,11 @@ class Meter(Protocol):
 class Telemetry:
     """Logs, metrics and spans of one engine."""
 
-    def __init__(self, logger: logging.Logger, meter: Meter | None = None) -> None:
+    def __init__(self, logger: logging.Logger, meter: Meter | None = None, tracers: TracerProvider | None = None) -> None:
+        """``tracers``: who makes spans; left out, whoever the embedding process has set."""
         self.logger = logger
         self.meter = meter
-        self._tracer = trace.get_tracer("trueup")
+        self._tracer = trace.get_tracer("trueup", tracer_provider=tracers)
 
     @contextmanager
     def about(self, run: str, facts: Mapping[str, str]) -> Iterator[None]:
@@ -47,11 +50,11 @@ class Telemetry:
 
         The trace's id comes from the run's id, so that a run which waits, or goes on after a restart, stays one trace.
         """
-        token = _facts.set({**_facts.get(), **facts, **({"run": run} if run else {})})
+        known = {**_facts.get(), **facts, **({"run": run} if run else {})}
+        token = _facts.set(known)
         context = trace.set_span_in_context(NonRecordingSpan(_remote(run))) if run else None
-        attributes = {f"trueup.{name}": value for name, value in facts.items()}
         try:
-            with self._tracer.start_as_current_span("walk", context, attributes=attributes):
+            with self._tracer.start_as_current_span("walk" if run else "follow", context, attributes=_attributes(known)):
                 yield
         finally:
             _facts.reset(token)
@@ -61,12 +64,13 @@ class Telemetry:
         """One line of the walk: timed, traced, counted, and logged at level debug."""
         begun = time.monotonic()
         failed = True
-        with self._tracer.start_as_current_span(name, record_exception=False, set_status_on_exception=False) as span:
+        attributes = _attributes(_facts.get())
+        with self._tracer.start_as_current_span(name, attributes=attributes, record_exception=False, set_status_on_exception=False) as span:
             try:
                 yield
                 failed = False
             except Exception as error:
-                span.set_status(Status(StatusCode.ERROR, str(error)))
+                span.set_status(Status(StatusCode.ERROR, str(error) if isinstance(error, TrueupError) else type(error).__name__))
                 raise
             finally:
                 seconds = time.monotonic() - begun
@@ -97,6 +101,10 @@ class Telemetry:
         """One more of something."""
         if self.meter:
             self.meter.count(name, labels)
+
+
+def _attributes(facts: Mapping[str, str]) -> dict[str, str]:
+    return {f"trueup.{name}": value for name, value in facts.items()}
 
 
 def _remote(run: str) -> SpanContext:

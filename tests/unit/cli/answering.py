@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from opentelemetry.trace import TracerProvider
+
 from trueup.cli.program import main
 from trueup.engine.requests import Engine
 from trueup.model.answer import Rendered, RolledBack, Why
@@ -117,7 +119,9 @@ def trueup(engine: Answering, *words: str) -> int:
     """Run a command line against this engine, on some repository."""
 
     @asynccontextmanager
-    async def assemble(settings: Settings, logger: logging.Logger | None = None, meter: Meter | None = None) -> AsyncIterator[Engine]:
+    async def assemble(
+        settings: Settings, logger: logging.Logger | None = None, meter: Meter | None = None, tracers: TracerProvider | None = None
+    ) -> AsyncIterator[Engine]:
         engine.asked.append(("settings", settings))
         yield engine
 
