@@ -4,15 +4,14 @@ Only what stands in Git counts. Give ``options_of`` a manifest; of a live object
 everybody who may edit an object may write an annotation.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from trueup.model.contracts import Objection
 from trueup.model.manifest import WAVE_ANNOTATION, Body
-
-T = TypeVar("T")
 
 REPLACE_ANNOTATION: Final = "trueup.dev/replace"
 
@@ -74,9 +73,9 @@ class Removing(StrEnum):
 class Options:
     """What one manifest asks for.
 
-    ``phases`` are empty for an object that is no hook. ``prune``: when it leaves Git; ``delete``: when its application does. ``replace``: the
-    whole object is exchanged, undeclared fields go. ``recreate``: it may be deleted and made anew where a field cannot be changed.
-    ``skip_dry_run``: it is no fault that the cluster does not know its kind yet. ``prune_last``: it is pruned after all others.
+    ``phases`` are empty for an object that is no hook. ``prune``: when it leaves Git; ``delete``: when its application does.
+    ``replace``: the whole object is exchanged, undeclared fields go. ``recreate``: it may be deleted and made anew where a field cannot be
+    changed. ``skip_dry_run``: it is no fault that the cluster does not know its kind yet. ``prune_last``: it is pruned after all others.
     """
 
     wave: int = 0
@@ -123,6 +122,13 @@ _HELM_POLICIES: Final[Mapping[str, DeletePolicy]] = {
 _HELM_DEFINITION: Final = "crd-install"
 """Helm 2 called definitions hooks; they are objects like any other."""
 
+_KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
+    f"{_ARGO}hook": tuple(Phase),
+    f"{_ARGO}hook-delete-policy": tuple(DeletePolicy),
+    f"{_HELM}hook": (*_HELM_PHASES, _HELM_DEFINITION),
+    f"{_HELM}hook-delete-policy": tuple(_HELM_POLICIES),
+}
+_NUMBER: Final = re.compile(r"[+-]?[0-9]{1,9}")
 _REMOVING: Final = {"false": Removing.KEEP, "confirm": Removing.CONFIRM}
 
 
@@ -153,38 +159,80 @@ def options_of(body: Body) -> Options:
 
 
 def objections_of(body: Body) -> list[Objection]:
-    """What is said and not understood: it would be obeyed nowhere, and nobody would be told."""
+    """What is said and not understood: nobody would obey it, and nobody would be told."""
     said = annotations_of(body)
-    found: list[Objection] = []
-    for name in (WAVE_ANNOTATION, f"{_ARGO}sync-wave", f"{_HELM}hook-weight"):
-        if name in said and _number(said[name]) is None:
-            found.append(Objection(("metadata", "annotations", name), f"`{said[name]}` is no whole number", f'write `{name}: "1"`'))
-    known: dict[str, Iterable[str]] = {
-        f"{_ARGO}hook": list(Phase),
-        f"{_ARGO}hook-delete-policy": list(DeletePolicy),
-        f"{_HELM}hook": [*_HELM_PHASES, _HELM_DEFINITION],
-        f"{_HELM}hook-delete-policy": list(_HELM_POLICIES),
-        f"{_FLUX}ssa": list(Merging),
-    }
-    for name, words in known.items():
-        lower = {word.lower() for word in words}
-        unknown = [word for word in _words(said, name) if (word.lower() if name == f"{_FLUX}ssa" else word) not in {*words, *lower}]
-        found += [Objection(("metadata", "annotations", name), f"`{word}` is not known", f"write {', '.join(words)}") for word in unknown]
+    found = [
+        Objection(("metadata", "annotations", name), f"`{said[name]}` is no whole number", f'write `{name}: "1"`')
+        for name in (WAVE_ANNOTATION, f"{_ARGO}sync-wave", f"{_HELM}hook-weight")
+        if name in said and _number(said[name]) is None
+    ]
+    for name, known in _KNOWN.items():
+        unknown = [word for word in _words(said, name) if word not in known]
+        found += [Objection(("metadata", "annotations", name), f"`{word}` is not known", f"write {', '.join(known)}") for word in unknown]
     return found
 
 
 def declared_annotations(live: Body, manager: str) -> dict[str, str]:
-    """The annotations of a live object that this field manager applied, so that they stood in Git when it last did."""
-    managed = annotations_of(live, "managedFields")
+    """The annotations of a live object that this field manager applied: they stood in Git when it last did."""
+    managed = _mapping(live, "metadata").get("managedFields")
     owned: set[str] = set()
     for entry in managed if isinstance(managed, list) else ():
         if isinstance(entry, dict) and entry.get("manager") == manager and entry.get("operation") == "Apply":
-            owned |= {
-                name.removeprefix("f:") for name in _mapping(entry, "fieldsV1", "f:metadata", "f:annotations") if name.startswith("f:")
-            }
+            owned.update(str(name).removeprefix("f:") for name in _mapping(entry, "fieldsV1", "f:metadata", "f:annotations"))
     return {name: value for name, value in annotations_of(live).items() if name in owned}
 
 
 def annotations_of(body: Body) -> dict[str, str]:
     """The annotations of an object that are texts."""
     return {name: value for name, value in _mapping(body, "metadata", "annotations").items() if isinstance(value, str)}
+
+
+def _argo_options(said: Mapping[str, str]) -> dict[str, str]:
+    options = (word.partition("=") for word in _words(said, f"{_ARGO}sync-options"))
+    return {name.strip(): value.strip().lower() for name, _, value in options}
+
+
+def _phases(said: Mapping[str, str]) -> frozenset[Phase]:
+    """Argo CD's hooks; Helm's count where there are none. Skip counts where nothing else is said."""
+    phases = {Phase(word) for word in _words(said, f"{_ARGO}hook") if word in list(Phase)}
+    phases = phases or {_HELM_PHASES[word] for word in _words(said, f"{_HELM}hook") if word in _HELM_PHASES}
+    return frozenset(phases - {Phase.SKIP} or phases)
+
+
+def _delete_policies(said: Mapping[str, str]) -> frozenset[DeletePolicy]:
+    argo = {DeletePolicy(word) for word in _words(said, f"{_ARGO}hook-delete-policy") if word in list(DeletePolicy)}
+    helm = {_HELM_POLICIES[word] for word in _words(said, f"{_HELM}hook-delete-policy") if word in _HELM_POLICIES}
+    return frozenset(argo | helm)
+
+
+def _occasion(said: Mapping[str, str]) -> Occasion:
+    if _words(said, f"{_ARGO}hook"):
+        return Occasion.ALWAYS
+    named = {word.partition("-")[2] for word in _words(said, f"{_HELM}hook") if _HELM_PHASES.get(word) in (Phase.PRE_SYNC, Phase.POST_SYNC)}
+    return Occasion(named.pop()) if len(named) == 1 else Occasion.ALWAYS
+
+
+def _merging(said: Mapping[str, str]) -> Merging:
+    asked = said.get(f"{_FLUX}ssa", "").strip().lower()
+    return next((merging for merging in Merging if merging.lower() == asked), Merging.OVERRIDE)
+
+
+def _wave(said: Mapping[str, str]) -> int:
+    """Ours, else Argo CD's, else the weight of a Helm hook."""
+    names = [WAVE_ANNOTATION, f"{_ARGO}sync-wave", *([f"{_HELM}hook-weight"] if f"{_HELM}hook" in said else [])]
+    numbers = (_number(said[name]) for name in names if name in said)
+    return next((number for number in numbers if number is not None), 0)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if _NUMBER.fullmatch(text.strip()) else None
+
+
+def _words(said: Mapping[str, str], name: str) -> list[str]:
+    return [word for each in said.get(name, "").split(",") if (word := each.strip())]
+
+
+def _mapping(value: object, *path: str) -> dict[str, Any]:
+    for step in path:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
