@@ -51,6 +51,17 @@ async def test_the_order_in_which_the_two_are_applied_does_not_matter(estate: Es
         assert (estate.world().identity("Thing/x"), estate.world().owners()["Thing/x"], turn) == (before, taker, turn)
 
 
+async def test_an_object_is_handed_over_though_the_policy_prunes_nothing(estate: Estate) -> None:
+    estate.commit(_two(["a", "b", "x"], ["c"], prune=False))
+    async with estate.operator() as operator:
+        await operator.apply()
+        estate.commit(_two(["a", "b"], ["c", "x"], prune=False))
+        await operator.apply("first")
+        runs = await operator.apply("second")
+    assert [run.state for run in runs] == [RunState.SUCCEEDED]
+    assert estate.world().owners()["Thing/x"] == "second"
+
+
 async def test_all_objects_of_an_application_may_move_at_once(estate: Estate) -> None:
     names = [f"t{number:02}" for number in range(20)]
     estate.commit(_two([*names, "stays"], ["c"]))
@@ -191,6 +202,28 @@ async def test_a_target_that_vanishes_while_its_application_stays_is_a_fault(est
         estate.commit(_placed("old", size=2))
         assert [run.state for run in await operator.apply()] == [RunState.SUCCEEDED]
     assert estate.world("old").specification("Thing/a") == {"size": 2}
+
+
+async def test_what_is_removed_in_the_middle_of_a_move_goes_at_both_targets(estate: Estate) -> None:
+    gone = {"policy": {"removal": "delete"}}
+    targets = (target("old"), target("new"))
+    for where, health in (("old", "healthy"), ("new", "degraded")):
+        declared = documents(*targets, application("web", where, **gone))
+        estate.commit({"trueup.yaml": declared, "web/a.yaml": documents(thing("a", health=health))})
+        async with estate.operator() as operator:
+            await operator.apply()
+    assert (estate.world("old").names(), estate.world("new").names()) == (["Thing/a"], ["Thing/a"])
+    async with estate.served() as operator:
+        await eventually(lambda: "followed" in estate.log.getvalue())
+        await asyncio.sleep(0.5)
+        estate.commit({"trueup.yaml": documents(*targets), "web/a.yaml": None})
+        await eventually(lambda: estate.world("new").names() == [])
+        await eventually(lambda: estate.world("old").names() == [])
+        await eventually(lambda: _is_gone(operator))
+
+
+async def _is_gone(operator: Operator) -> bool:
+    return await operator.engine.remembered(operator.repository, ALL) == []
 
 
 async def _synced(operator: Operator, *names: str, where: str = "here") -> bool:

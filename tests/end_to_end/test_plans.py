@@ -8,6 +8,7 @@ from tests.end_to_end.estate import Estate, application, documents, target, thin
 from trueup.model.errors import Outdated
 from trueup.model.manifest import Origin
 from trueup.model.plan import Change, Plan
+from trueup.toolkit.git.working_tree import WorkingTree
 
 ONE: dict[str, Any] = {
     "trueup.yaml": documents(target(), application("web", labels={"team": "shop"}), application("api", labels={"team": "core"})),
@@ -236,3 +237,43 @@ def _written(estate: Estate) -> Path:
     file = estate.folder / "plan.json"
     file.write_text(said.out)
     return file
+
+
+async def test_a_plan_of_a_proposal_hands_over_what_moves_in_it(estate: Estate) -> None:
+    await _applied(estate)
+    moved: dict[str, Any] = {"web/a.yaml": documents(thing("c")), "api/a.yaml": documents(thing("a", size=1))}
+    estate.workplace.git("switch", "--quiet", "--create", "proposal")
+    commit = estate.workplace.commit(moved, push=False)
+    estate.workplace.push("origin", "proposal")
+    for asked in ({"revision": commit}, {"tree": await WorkingTree.open(estate.workplace.clone)}):
+        plans = {each.application: each for each in await _plan(estate, **asked)}
+        assert [(str(action.key), action.verb, action.reason) for action in plans["api"].changes] == [
+            ("Thing/a", "adopt", "moved from web")
+        ]
+        assert [(str(action.key), action.verb) for action in plans["web"].changes] == [("Thing/c", "create")]
+        assert [each.held for each in plans.values()] == [None, None]
+
+
+async def test_a_plan_of_a_proposal_shows_what_it_removes_and_only_of_what_is_meant(estate: Estate) -> None:
+    await _applied(estate)
+    clone = estate.workplace.clone
+    removing: dict[str, Any] = {"trueup.yaml": documents(target(), application("web", labels={"team": "shop"})), "api/b.yaml": None}
+    estate.workplace.git("switch", "--quiet", "--create", "proposal")
+    commit = estate.workplace.commit(removing, push=False)
+    estate.workplace.push("origin", "proposal")
+    for asked in ({"revision": commit}, {"tree": await WorkingTree.open(clone)}):
+        plans = [each for each in await _plan(estate, **asked) if each.application == "api"]
+        assert [(each.summary.delete, each.held is not None) for each in plans] == [(1, True)]
+        assert [each.application for each in await _plan(estate, "web", **asked)] == ["web"]
+
+
+async def test_an_older_revision_is_applied_as_it_was_declared_then(estate: Estate) -> None:
+    first = await _applied(estate)
+    files: dict[str, Any] = {"web/a.yaml": None, "site/a.yaml": documents(thing("a", size=2))}
+    estate.commit({**files, "trueup.yaml": documents(target(), application("web", path="site"), application("api"))})
+    async with estate.operator() as operator:
+        await operator.apply()
+        assert estate.world().specification("Thing/a") == {"size": 2}
+        runs = await operator.apply("web", revision=first)
+        assert [(run.revision, run.state) for run in runs] == [(first, "succeeded")], operator.problem
+    assert estate.world().specification("Thing/a") == {"size": 1}

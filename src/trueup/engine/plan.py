@@ -1,12 +1,21 @@
 """Desired state -> the plan that would make the target true, with what moves between applications settled."""
 
+from collections.abc import Sequence
+from typing import Protocol
+
 from trueup.model.contracts import Desired, Runtime
 from trueup.model.manifest import Key
-from trueup.model.memory import Catalog
-from trueup.model.plan import Action, Plan, Verb, plan_of
+from trueup.model.plan import Action, Plan, plan_of
 
 
-async def plan(runtime: Runtime, desired: Desired, catalog: Catalog) -> Plan:
+class Declarations(Protocol):
+    """Who declares what; a catalog is one."""
+
+    def declaring(self, repository: str, target: str, keys: Sequence[Key]) -> dict[Key, tuple[str, ...]]:
+        """Which applications of the repository render which of these keys for that target."""
+
+
+async def plan(runtime: Runtime, desired: Desired, declarations: Declarations) -> Plan:
     """What would change; nothing is changed. Raises Unreachable, and Refused with every refusal.
 
     An object that another application of the repository declares at this target by now is left to be handed over to it; one that
@@ -14,17 +23,18 @@ async def plan(runtime: Runtime, desired: Desired, catalog: Catalog) -> Plan:
     """
     application = desired.application
     raw = await runtime.plan(desired)
-    moving = [action.key for action in raw.actions if action.verb is Verb.DELETE or action.owner]
+    moving = [action.key for action in raw.actions if not action.desired or action.owner]
     if not moving:
         return raw
-    declaring = catalog.declaring(application.repository, application.target, moving)
+    declaring = declarations.declaring(application.repository, application.target, moving)
     actions = [settled for action in raw.actions if (settled := _settled(action, application.name, declaring))]
     return plan_of(raw.application, raw.target, raw.repository, raw.revision, actions)
 
 
 def _settled(action: Action, application: str, declaring: dict[Key, tuple[str, ...]]) -> Action | None:
     others = [name for name in declaring.get(action.key, ()) if name != application]
-    if action.verb is Verb.DELETE:
+    if not action.desired:
+        # It leaves Git here, whether it is deleted or only let go of.
         return None if others and not action.own else action
     if action.owner and " of " not in action.owner and action.owner not in others:
         return _moved(action)

@@ -1,5 +1,6 @@
 """What would change, for the head, another commit or the files as they lie on disk. Changes nothing, at a target or in the memory."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import msgspec
@@ -9,18 +10,41 @@ from trueup.engine.course import Course
 from trueup.engine.discover import discover, duplicates, ignored, is_declaration
 from trueup.engine.equipment import Equipment
 from trueup.engine.guard import Facts, guard
-from trueup.engine.plan import plan
+from trueup.engine.plan import Declarations, plan
 from trueup.engine.render import value_of
 from trueup.engine.want import Wants, paused
 from trueup.model.application import Application
 from trueup.model.contracts import Desired, Tree
 from trueup.model.errors import DeclarationError, Fault, UsageError
-from trueup.model.manifest import Manifest, Origin
-from trueup.model.memory import Address, Declared, Followed, Row, Standing
+from trueup.model.manifest import Key, Manifest, Origin
+from trueup.model.memory import Address, Declared, Followed, Memory, Row, Standing
 from trueup.model.plan import Plan
 from trueup.model.run import Sync, Trigger
 from trueup.model.selection import Selection
 from trueup.model.source import Repository
+
+Proposal = tuple[Application, tuple[Key, ...]]
+"""An application as a proposal declares it, and what it renders to there."""
+
+
+class Proposed:
+    """Who declares what once a proposal is followed: as the memory knows it, but for those that it changes or removes."""
+
+    def __init__(self, memory: Memory, keys: Mapping[tuple[str, str], frozenset[Key]], removed: Iterable[str]) -> None:
+        self._memory = memory
+        self._keys = keys
+        self._others = {*removed, *(name for name, _ in keys)}
+
+    def declaring(self, repository: str, target: str, keys: Sequence[Key]) -> dict[Key, tuple[str, ...]]:
+        """Which applications of the repository render which of these keys for that target."""
+        known = self._memory.declaring(repository, target, keys)
+        found: dict[Key, tuple[str, ...]] = {}
+        for key in keys:
+            names = [name for name in known.get(key, ()) if name not in self._others]
+            names += [name for (name, where), theirs in self._keys.items() if where == target and key in theirs]
+            if names:
+                found[key] = tuple(sorted(names))
+        return found
 
 
 class Previews:
@@ -74,7 +98,7 @@ class Previews:
             if course.faults:
                 faults.extend(course.faults)
                 continue
-            plans.append(await self._planned(course, await self.wants.desired(course)))
+            plans.append(await self._planned(course, await self.wants.desired(course), self.memory))
         if faults:
             raise DeclarationError(tuple(dict.fromkeys(faults)))
         return plans
@@ -84,9 +108,9 @@ class Previews:
         known = await self.store(self.memory.known, address)
         return Course(Row(address, 0, 0.0, Trigger.PERSON, 0, 0.0), msgspec.structs.replace(known, run=None, plan=None))
 
-    async def _planned(self, course: Course, desired: Desired) -> Plan:
+    async def _planned(self, course: Course, desired: Desired, declarations: Declarations) -> Plan:
         runtime = await self.wants.runtime(course)
-        planned = await plan(runtime, desired, self.memory)
+        planned = await plan(runtime, desired, declarations)
         facts = Facts(course.removed, len(desired.manifests), course.known.approvals)
         held = paused(course) or guard(planned, desired.application.policy, facts)
         return msgspec.structs.replace(planned, held=held)
@@ -106,10 +130,17 @@ class Previews:
             others = await self.store(self.memory.applications, repository.identity, selection.names or None)
             touched = {each.application.name: each for each in others if each.application.name not in step.removed} | touched
         meant = [each.application for _, each in sorted(touched.items()) if _takes(selection, each.application)]
-        plans = [await self._of_tree(application, tree, commit) for application in meant]
-        for name in step.removed:
-            plans.extend(await self._of_removed(repository, name, commit))
-        return plans
+        proposals = [(declared.application, declared.keys) for declared, _ in step.applications]
+        proposed = await self.store(self._proposed, repository, proposals, step.removed)
+        plans = [await self._of_tree(application, tree, commit, proposed) for application in meant]
+        return plans + await self._of_removed(repository, selection, commit, proposed, step.removed)
+
+    def _proposed(self, repository: Repository, proposals: Sequence[Proposal], removed: Sequence[str]) -> Proposed:
+        """Targets are as the followed branch has them."""
+        names = sorted(application.name for application, _ in proposals)
+        known = {each.application.name: each.application.target for each in self.memory.applications(repository.identity, names)}
+        keys = {(each.name, known.get(each.name, each.target)): frozenset(theirs) for each, theirs in proposals}
+        return Proposed(self.memory, keys, removed)
 
     def _stepping(self, followed: Followed, commit: str) -> Stepping:
         mirror = self.equipment.following(followed.repository).mirror
@@ -122,14 +153,29 @@ class Previews:
         """Plans of the files as they lie on disk: of what is meant, or else of what differs from the head."""
         await self._followed(repository)
         found = await self.equipment.work.through(self._discovered, repository, tree)
-        plans = []
-        for application in found:
-            if not _takes(selection, application):
-                continue
-            meant = selection.names or selection.labels or selection.everything
-            if meant or await self.equipment.work.through(self._differs, application, tree):
-                plans.append(await self._of_tree(application, tree, ""))
-        return plans
+        touched = await self.equipment.work.through(lambda: [each for each in found if self._differs(each, tree)])
+        outlines = await self.store(self.memory.outlines, repository.identity)
+        removed = sorted({each.name for each in outlines if not each.absent} - {each.name for each in found})
+        proposals = await self.equipment.work.through(self._proposals, selection, touched, tree)
+        proposed = await self.store(self._proposed, repository, proposals, removed)
+        meant = found if selection.names or selection.labels or selection.everything else touched
+        plans = [await self._of_tree(application, tree, "", proposed) for application in meant if _takes(selection, application)]
+        return plans + await self._of_removed(repository, selection, "", proposed, removed)
+
+    def _proposals(self, selection: Selection, touched: Sequence[Application], tree: Tree) -> list[Proposal]:
+        """What these render to. Raises DeclarationError with every fault of what is meant; what is wrong in others stays as it is."""
+        proposals: list[Proposal] = []
+        faults: list[Fault] = []
+        for application in touched:
+            try:
+                manifests = self._rendered(self._ruled(application), tree)
+            except DeclarationError as error:
+                faults.extend(error.faults if _takes(selection, application) else ())
+            else:
+                proposals.append((application, tuple(manifest.key for manifest in manifests)))
+        if faults:
+            raise DeclarationError(tuple(dict.fromkeys(faults)))
+        return proposals
 
     def _discovered(self, repository: Repository, tree: Tree) -> list[Application]:
         files = [path for path in tree.walk(repository.path) if is_declaration(path)]
@@ -147,24 +193,24 @@ class Previews:
             return True
         return any(value_of(each, tree) != each.object_id for each in inputs)
 
-    async def _of_tree(self, application: Application, tree: Tree, commit: str) -> Plan:
-        """One application of a tree: where it is applied, and under which policy, is as the followed branch says."""
-        course = await self.course(Address(application.repository, application.name, application.target))
-        declared = course.known.declared
-        ruled = application
-        if declared is not None:
-            rules = {
-                "policy": declared.application.policy,
-                "depends_on": declared.application.spec.depends_on,
-                "target": declared.application.target,
-            }
-            ruled = msgspec.structs.replace(application, spec=application.spec.model_copy(update=rules))
-            course = await self.course(Address(ruled.repository, ruled.name, ruled.target))
+    def _ruled(self, application: Application) -> Application:
+        """Where an application is applied, and under which policy, is as the followed branch says."""
+        declared = self.memory.declared(application.repository, application.name)
+        if declared is None:
+            return application
+        known = declared.application
+        rules = {"policy": known.policy, "depends_on": known.spec.depends_on, "target": known.target}
+        return msgspec.structs.replace(application, spec=application.spec.model_copy(update=rules))
+
+    async def _of_tree(self, application: Application, tree: Tree, commit: str, declarations: Declarations) -> Plan:
+        """One application of a tree."""
+        ruled = await self.store(self._ruled, application)
+        course = await self.course(Address(ruled.repository, ruled.name, ruled.target))
         manifests = await self.equipment.work.through(self._rendered, ruled, tree)
         located = tuple(replace(each, origin=Origin(each.origin.file, each.origin.line, commit)) for each in manifests)
         desired = Desired(ruled, commit, located, tree)
         runtime = await self.wants.runtime(course)
-        planned = await plan(runtime, desired, self.memory)
+        planned = await plan(runtime, desired, declarations)
         return msgspec.structs.replace(planned, held=guard(planned, ruled.policy, Facts(False, len(located), course.known.approvals)))
 
     def _rendered(self, application: Application, tree: Tree) -> tuple[Manifest, ...]:
@@ -174,12 +220,16 @@ class Previews:
             raise DeclarationError([Fault(application.file, application.line, 0, f"target `{application.target}` does not exist", hint)])
         return self.equipment.renders.render(application, target, tree).manifests
 
-    async def _of_removed(self, repository: Repository, name: str, commit: str) -> list[Plan]:
+    async def _of_removed(
+        self, repository: Repository, selection: Selection, commit: str, declarations: Declarations, removed: Sequence[str]
+    ) -> list[Plan]:
         plans = []
-        for standing in await self.store(self._standings_of, repository.identity, name):
-            course = await self.course(Address(repository.identity, name, standing.status.target))
-            course.known = msgspec.structs.replace(course.known, declared=None)
-            plans.append(await self._planned(course, await self.wants.desired(course)))
+        for name in removed:
+            for standing in await self.store(self._standings_of, repository.identity, name):
+                if _takes(selection, standing.application):
+                    course = await self.course(Address(repository.identity, name, standing.status.target))
+                    course.known = msgspec.structs.replace(course.known, declared=None)
+                    plans.append(await self._planned(course, await self.wants.desired(course), declarations))
         return [msgspec.structs.replace(each, revision=commit) for each in plans]
 
     async def _followed(self, repository: Repository) -> Followed:
