@@ -1,6 +1,6 @@
 # `make` lists the targets; each says in one line what it does.
 .DEFAULT_GOAL := list
-.PHONY: list setup demo run check test test-pythons bench docs format lock
+.PHONY: list setup demo run check test test-pythons testbed cluster cluster-down bench docs format lock
 
 PYTHON := .venv/bin/python
 # The demo, the bench and the house itself are read as strictly as the package.
@@ -25,12 +25,21 @@ check: setup ## lint, format, types, layers and sizes
 	.venv/bin/lint-imports --no-logo --cache-dir build/imports
 	$(PYTHON) scripts/sizes.py
 
-test: setup ## run all tests, then the unit and contract tests on every other Python found here
+test: setup testbed ## run all tests, then the unit and contract tests on every other Python found here
 	$(PYTHON) -m pytest --numprocesses=2 --dist=worksteal tests
 	@scripts/test_pythons.sh
 
 test-pythons: setup ## run the unit and contract tests on every other Python found here
 	@scripts/test_pythons.sh
+
+testbed: setup ## build what the tests run against, once (some ten minutes), into ~/.cache/trueup-testbed
+	$(PYTHON) -m tests.testbed.programs
+
+cluster: setup ## start a Kubernetes API server with a node, to be played with, and print its kubeconfig's path
+	@$(PYTHON) -m tests.testbed.kubernetes.cluster start build/cluster
+
+cluster-down: setup ## end it
+	@$(PYTHON) -m tests.testbed.kubernetes.cluster stop build/cluster
 
 bench: setup ## measure what must be reached
 	$(PYTHON) bench/walk.py

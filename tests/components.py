@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import tempfile
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -17,9 +18,13 @@ def require(program: str, package: str) -> Path:
     run everything.
     """
     found = shutil.which(program) or install(program, package)
-    if found:
-        return Path(found)
-    message = f"{program} is missing: install the package {package}"
+    if not found:
+        missing(f"{program} is missing: install the package {package}")
+    return Path(found)
+
+
+def missing(message: str) -> NoReturn:
+    """Skip the test for want of a component; with `CI=true` fail it."""
     if os.environ.get("CI") == "true":
         pytest.fail(message, pytrace=False)
     pytest.skip(message)

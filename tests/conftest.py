@@ -5,6 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.testbed.kubernetes.fixtures import build_before, cluster, second_cluster
+
+__all__ = ["cluster", "second_cluster"]
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """What takes minutes is made before the first test's clock runs."""
+    build_before(session.items)
+
 
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
