@@ -26,6 +26,7 @@ from tests.testbed.kubernetes.certificates import Authority, Identity, new_key, 
 
 HOST = "127.0.0.1"
 PATIENCE = 120.0
+POD_LOG = "2026-01-01T10:00:00.000000001Z stdout F starting\n2026-01-01T10:00:01.000000001Z stdout F listening on port 8080\n"
 PR_SET_PDEATHSIG = 1
 
 
@@ -160,7 +161,7 @@ class Keeper:
         self._write_identity("administrator", self.administrator)
         self._write_identity("server", self.authority.server(HOST, "localhost", "kubernetes.default.svc"))
         (self.folder / "accounts.key").write_bytes(private_pem(new_key()))
-        (self.folder / "pod.log").write_text("starting\nlistening on port 8080\n", encoding="utf-8")
+        (self.folder / "pod.log").write_text(POD_LOG, encoding="utf-8")
         content = kubeconfig_of(self.url, self.authority.certificate, self.administrator)
         (self.folder / "kubeconfig").write_text(content, encoding="utf-8")
 
