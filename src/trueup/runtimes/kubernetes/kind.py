@@ -6,6 +6,7 @@ from trueup.model.application import Target
 from trueup.model.contracts import Objection, Place, Runtime
 from trueup.model.manifest import Body, Manifest
 from trueup.runtimes.kubernetes.builtin import is_cluster_wide
+from trueup.runtimes.kubernetes.hooks import objections_of
 from trueup.runtimes.kubernetes.target import Specification, allowed_in, permit, specification_of
 
 
@@ -16,8 +17,8 @@ class KubernetesKind:
     Specification: type[BaseModel] = Specification
 
     def check(self, manifest: Manifest) -> list[Objection]:
-        """What no API server takes."""
-        return []
+        """Waves, hooks and options that are not understood."""
+        return objections_of(manifest.body)
 
     def references(self, manifest: Manifest) -> list[str]:
         """Objects of a cluster take no files along."""

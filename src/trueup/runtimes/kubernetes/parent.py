@@ -22,13 +22,17 @@ _TOOL: Final = "trueup"
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """What stands at the target of one application. ``kinds`` are ``Kind.group``, ``namespaces`` those of namespaced members."""
+    """What stands at the target of one application. ``kinds`` are ``Kind.group``, ``namespaces`` those of namespaced members.
+
+    ``synced`` is the commit up to which its hooks ran; empty where it has none, or they never did.
+    """
 
     marks: Marks
     revision: str = ""
     policy: Policy = field(default_factory=Policy)
     kinds: frozenset[str] = frozenset()
     namespaces: frozenset[str] = frozenset()
+    synced: str = ""
 
     @classmethod
     def read(cls, live: LiveObject) -> "Parent | None":
@@ -41,7 +45,8 @@ class Parent:
         said = annotations(live.body)
         _check_tool(live, str(said.get(TOOLING, "")))
         namespaces = _listed(said.get(NAMESPACES))
-        return cls(marks, str(data.get("revision", "")), _policy(data.get("policy")), _listed(said.get(GROUP_KINDS)), namespaces)
+        revision, synced = str(data.get("revision", "")), str(data.get("synced", ""))
+        return cls(marks, revision, _policy(data.get("policy")), _listed(said.get(GROUP_KINDS)), namespaces, synced)
 
     def holding(self, keys: Iterable[Key]) -> "Parent":
         """The same with these objects among its members."""
@@ -57,6 +62,7 @@ class Parent:
         owner = self.marks.owner
         said = {TOOLING: f"{_TOOL}/v{version('trueup')}", GROUP_KINDS: ",".join(sorted(self.kinds))}
         others = sorted(self.namespaces - {self.marks.own_namespace})
+        data = {"repository": owner.repository, "application": owner.application, "revision": self.revision}
         policy = self.policy.model_dump_json(by_alias=True, exclude_defaults=True)
         return {
             "apiVersion": "v1",
@@ -67,7 +73,7 @@ class Parent:
                 "labels": {SET_ID: self.marks.id, OWNER: repository_label(owner.repository)},
                 "annotations": {**said, NAMESPACES: ",".join(others)},
             },
-            "data": {"repository": owner.repository, "application": owner.application, "revision": self.revision, "policy": policy},
+            "data": {**data, "policy": policy, **({"synced": self.synced} if self.synced else {})},
         }
 
 

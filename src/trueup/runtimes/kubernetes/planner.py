@@ -13,10 +13,12 @@ from trueup.model.plan import Action, Verb
 from trueup.runtimes.kubernetes.client.definitions import kinds_declared
 from trueup.runtimes.kubernetes.client.discovery import Resource
 from trueup.runtimes.kubernetes.cluster import Cluster
+from trueup.runtimes.kubernetes.hooks import Occasion, Options, Phase
 from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.marks import Marks
+from trueup.runtimes.kubernetes.order import FIRST
 from trueup.runtimes.kubernetes.parent import Parent, group_kind
-from trueup.runtimes.kubernetes.planning import FIRST, actions_of, refuse
+from trueup.runtimes.kubernetes.planning import actions_of, refuse
 from trueup.runtimes.kubernetes.settled import Settled
 from trueup.runtimes.kubernetes.trial import UNLOOKED, Trial, Trials
 from trueup.runtimes.kubernetes.views import View, resources
@@ -75,7 +77,7 @@ class Planner:
         wanted = await self.wanted(desired)
         await self.view.follow(await self._kinds(wanted.values(), parent))
         members = await self.view.members(parent) if parent else {}
-        trials = await self._trials(desired, list(wanted.values()), members)
+        trials = await self._trials(desired, self._taking_part(desired, wanted.values(), parent), members)
         refuse(trials, desired.application.name)
         leaving = [live for key, live in members.items() if key not in wanted and self.marks.holds(live.body)]
         actions = list(actions_of(desired, trials, leaving, self.marks))
@@ -102,8 +104,17 @@ class Planner:
         by_key = {trial.wanted.key: trial for trial in tried}
         return [by_key[each.key] for each in wanted]
 
+    def _taking_part(self, desired: Desired, wanted: Iterable[Wanted], parent: Parent | None) -> list[Wanted]:
+        """What is kept true, and the hooks of a sync, which run once for each commit: not when drift is undone."""
+        first = parent is None or (not parent.synced and parent.revision == desired.revision)
+        synced = parent is not None and parent.synced == desired.revision
+        hooks = set() if synced else {Occasion.ALWAYS, Occasion.INSTALL if first else Occasion.UPGRADE}
+        return [each for each in wanted if is_in_a_sync(each.options) and (not each.options.is_hook or each.options.occasion in hooks)]
+
     async def _tried(self, trials: Trials, wanted: Wanted, members: Mapping[Key, LiveObject]) -> Trial:
         live = members.get(wanted.key)
+        if wanted.options.is_hook:
+            return Trial(wanted, live)
         if live is not None and self.marks.claims(live.body) and self.settled.holds(wanted, live):
             return Trial(wanted, live, live.body)
         # Two versions of one kind do not compare: the object is looked at in the manifest's own.
@@ -135,6 +146,11 @@ async def together(questions: Iterable[Awaitable[T]]) -> list[T]:
     finally:
         for task in tasks:
             task.cancel()
+
+
+def is_in_a_sync(options: Options) -> bool:
+    """Whether an object has a part in a sync: hooks of a failure or a deletion have none."""
+    return options.is_applied and (not options.is_hook or bool(options.phases & {Phase.PRE_SYNC, Phase.SYNC, Phase.POST_SYNC}))
 
 
 def _made_by(trial: Trial) -> list[str]:

@@ -8,20 +8,18 @@ import msgspec
 from trueup.model.application import Removal
 from trueup.model.contracts import Desired, Owner
 from trueup.model.errors import Refused
-from trueup.model.manifest import WAVE_ANNOTATION
+from trueup.model.manifest import Body
 from trueup.model.plan import Action, Change, Effect, Verb
 from trueup.runtimes.kubernetes.comparing import changes_between, declared_changes, seen_of
 from trueup.runtimes.kubernetes.concealing import concealed, known_values, shown
-from trueup.runtimes.kubernetes.fields import Fields, managers, minus, our_fields, paths, plus, values
+from trueup.runtimes.kubernetes.fields import MANAGER, Fields, managers, minus, our_fields, paths, plus, values
+from trueup.runtimes.kubernetes.hooks import Merging, Removing, declared_annotations, options_of
 from trueup.runtimes.kubernetes.live import LiveObject
-from trueup.runtimes.kubernetes.marks import Marks, annotations, owner_in
+from trueup.runtimes.kubernetes.marks import Marks, metadata, owner_in
+from trueup.runtimes.kubernetes.order import places, removals
 from trueup.runtimes.kubernetes.taking import added_by_hand, applied_by_kubectl, going
 from trueup.runtimes.kubernetes.trial import Trial
-from trueup.runtimes.kubernetes.wishes import is_left_alone, is_made_once, stays
-from trueup.toolkit.waves import removal_waves
-
-FIRST: Final = frozenset({("", "Namespace"), ("apiextensions.k8s.io", "CustomResourceDefinition")})
-"""What others in the same plan need before they can even be tried out."""
+from trueup.runtimes.kubernetes.wanted import Wanted
 
 _ROLLING: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 
@@ -40,40 +38,60 @@ def refuse(trials: Iterable[Trial], application: str) -> None:
 def actions_of(desired: Desired, trials: Sequence[Trial], leaving: Sequence[LiveObject], marks: Marks) -> Iterator[Action]:
     """One action for each object: what is desired first, then what leaves, in the reverse of the order in which it came."""
     strict = desired.application.policy.self_heal == "strict"
-    planned = [_Planning(trial, marks.owner, marks.claims(trial.live.body) if trial.live else False, strict).action() for trial in trials]
-    first = [each for each in planned if each.verb is not Verb.UNCHANGED and (each.key.group, each.key.kind) in FIRST]
-    for action in planned:
-        after = () if action in first else tuple(each.key for each in first if each.wave == action.wave)
+    standing = places({trial.wanted.key: trial.wanted.body for trial in trials})
+    kept = [_Planning(trial, marks, strict).action(standing[trial.wanted.key].wave) for trial in trials if not trial.wanted.options.is_hook]
+    going = list(_leaving(desired, [place.wave for place in standing.values()], leaving, marks.owner))
+    moves = any(action.verb is not Verb.UNCHANGED for action in [*kept, *going])
+    hooks = [_hook(trial.wanted, standing[trial.wanted.key].wave) for trial in trials if trial.wanted.options.is_hook and moves]
+    moving = {action.key for action in [*kept, *hooks] if action.verb is not Verb.UNCHANGED}
+    for action in [*kept, *hooks]:
+        after = tuple(key for key in standing[action.key].after if key in moving)
         yield msgspec.structs.replace(action, after=after) if after else action
-    yield from _leaving(desired, [trial.wanted.manifest.wave for trial in trials], leaving, marks.owner)
+    yield from going
 
 
-def taken_fields(live: LiveObject, declared: Fields, ours: bool, strict: bool) -> Fields:
+def _hook(wanted: Wanted, wave: int) -> Action:
+    """A hook has nothing to be compared with: it is made anew in each run that changes something."""
+    phases = ", ".join(sorted(wanted.options.phases))
+    return Action(
+        verb=Verb.CREATE,
+        key=wanted.key,
+        wave=wave,
+        verified=False,
+        reason=f"runs as a hook: {phases}",
+        origin=wanted.manifest.origin,
+        desired=wanted.digest,
+    )
+
+
+def taken_fields(wanted: Wanted, live: LiveObject, declared: Fields, strict: bool) -> Fields:
     """The fields that others set and that become ours before the apply."""
-    taken = {} if ours else applied_by_kubectl(live)
+    if wanted.options.merging is Merging.MERGE:
+        return {}
+    taken = {} if wanted.marks.claims(live.body) else applied_by_kubectl(live)
     return plus(taken, added_by_hand(live, declared)) if strict else taken
 
 
 class _Planning:
     """One object's action in the making."""
 
-    def __init__(self, trial: Trial, owner: Owner, ours: bool, strict: bool) -> None:
+    def __init__(self, trial: Trial, marks: Marks, strict: bool) -> None:
         self.trial = trial
         self.wanted = trial.wanted
         self.live = trial.live
-        self.owner = owner
-        self.ours = ours
-        self.strict = strict
+        self.owner = marks.owner
+        self.ours = marks.claims(trial.live.body) if trial.live else False
+        self.strict = strict and trial.wanted.options.merging is not Merging.MERGE
         self.known = known_values(trial.wanted.body)
 
-    def action(self) -> Action:
+    def action(self, wave: int) -> Action:
         changes = self._changes()
         verb = self._verb(changes)
         other = owner_in(self.live.body) if self.live and not self.ours else None
         return Action(
             verb=verb,
             key=self.wanted.key,
-            wave=self.wanted.manifest.wave,
+            wave=wave,
             effect=self._effect(verb, changes),
             verified=not (self.trial.unverified or self.trial.immutable) or verb is Verb.UNCHANGED,
             reason=self._reason(verb, changes, other),
@@ -89,7 +107,7 @@ class _Planning:
     def _verb(self, changes: tuple[Change, ...]) -> Verb:
         if self.live is None:
             return Verb.CREATE
-        if self.ours and (is_left_alone(self.wanted.body) or is_made_once(self.wanted.body)):
+        if self.wanted.options.merging is Merging.IF_NOT_PRESENT:
             return Verb.UNCHANGED
         if not self.ours:
             return Verb.ADOPT
@@ -103,7 +121,7 @@ class _Planning:
         if self.trial.result is None:
             return declared_changes(self.wanted, self.live)
         found = changes_between(self.live.body, self.trial.result, self.known)
-        taken = taken_fields(self.live, our_fields(self.trial.result), self.ours, self.strict)
+        taken = taken_fields(self.wanted, self.live, our_fields(self.trial.result), self.strict)
         told = {change.path for change in found}
         return found + tuple(each for each in self._losses(taken, self.live, our_fields(self.trial.result)) if each.path not in told)
 
@@ -151,18 +169,24 @@ class _Planning:
 
 
 def _leaving(desired: Desired, made: Sequence[int], leaving: Sequence[LiveObject], owner: Owner) -> Iterator[Action]:
+    """What is no longer in Git. An opt-out counts as it stood there, not as somebody put it on the live object."""
+    bodies = {live.key: _as_declared(live) for live in leaving}
+    waves = removals(bodies, made)
     policy = desired.application.policy
     keeps = not policy.prune or (desired.removed and policy.removal is Removal.KEEP)
-    waves = removal_waves(made, map(_wave, leaving))
     for live in reversed(leaving):
-        remains = keeps or stays(live, desired.removed)
-        yield Action(
-            verb=Verb.UPDATE if remains else Verb.DELETE,
-            key=live.key,
-            wave=waves[_wave(live)],
-            reason="leaves Git, stays" if remains else "leaves Git",
-            seen=seen_of(live, owner, None),
-        )
+        options = options_of(bodies[live.key])
+        asked = options.delete if desired.removed else options.prune
+        verb, reason = Verb.DELETE, "leaves Git"
+        if keeps or asked is Removing.KEEP:
+            verb, reason = Verb.UPDATE, "leaves Git, stays"
+        elif asked is Removing.CONFIRM:
+            verb, reason = Verb.UNCHANGED, "leaves Git, and stays until a person deletes it"
+        yield Action(verb=verb, key=live.key, wave=waves[live.key], reason=reason, seen=seen_of(live, owner, None))
+
+
+def _as_declared(live: LiveObject) -> Body:
+    return {**live.body, "metadata": {**metadata(live.body), "annotations": declared_annotations(live.body, MANAGER)}}
 
 
 def _among(path: str, changes: Iterable[Change]) -> bool:
@@ -177,10 +201,3 @@ def _whose(owner: Owner, other: Owner | None) -> str:
 
 def _name(owner: Owner, other: Owner) -> str:
     return other.application if other.repository == owner.repository else str(other)
-
-
-def _wave(live: LiveObject) -> int:
-    try:
-        return int(str(annotations(live.body).get(WAVE_ANNOTATION, 0)))
-    except ValueError:
-        return 0

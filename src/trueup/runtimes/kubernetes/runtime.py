@@ -9,19 +9,21 @@ from trueup.model import wire
 from trueup.model.application import Target
 from trueup.model.contracts import Desired, Live, Lost, Moved, Owned, Owner
 from trueup.model.errors import Refused
-from trueup.model.health import Health
+from trueup.model.health import Health, State
 from trueup.model.manifest import Key
 from trueup.model.plan import Action, Plan, plan_of
 from trueup.model.run import Outcome
 from trueup.runtimes.kubernetes.cluster import METADATA_ONLY, Cluster
 from trueup.runtimes.kubernetes.concealing import concealed
 from trueup.runtimes.kubernetes.health import Rules
+from trueup.runtimes.kubernetes.hooks import DeletePolicy, options_of
 from trueup.runtimes.kubernetes.judging import Judge
 from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.logs import logs
 from trueup.runtimes.kubernetes.marks import OWNER, PART_OF, Marks, owner_in
+from trueup.runtimes.kubernetes.order import in_ranks
 from trueup.runtimes.kubernetes.parent import Parent, group_kind
-from trueup.runtimes.kubernetes.planner import Limits, Planner, together
+from trueup.runtimes.kubernetes.planner import Limits, Planner, is_in_a_sync, together
 from trueup.runtimes.kubernetes.records import Records
 from trueup.runtimes.kubernetes.settled import Settled
 from trueup.runtimes.kubernetes.target import Specification
@@ -76,18 +78,21 @@ class KubernetesRuntime:
         planner = self._planner(desired)
         wanted = await planner.wanted(desired)
         if not desired.removed:
-            await self._declare(desired, planner, [action.key for action in actions if action.desired], wanted)
+            await self._declare(desired, planner, [action.key for action in actions if action.desired], bool(wanted))
         writer = Writer(planner.cluster, planner.view, planner.marks, desired)
         refused = await self._rehearse(desired, planner, [wanted[each.key] for each in actions if not each.verified and each.key in wanted])
         if refused:
             for action in actions:
                 yield _not_written(action, refused)
             return
-        async for outcome in _as_they_come(self._carry_out(writer, wanted.get(action.key), action) for action in actions):
-            yield outcome
+        for group in _in_turn(actions):
+            async for outcome in _as_they_come(self._carry_out(writer, wanted.get(action.key), action) for action in group):
+                yield outcome
         self._settled.keep()
         if desired.removed:
             await self._undeclare(planner)
+        elif not actions:
+            await self._conclude(planner, writer, wanted)
 
     async def _rehearse(self, desired: Desired, planner: Planner, unverified: Sequence[Wanted]) -> dict[Key, str]:
         """What the server refuses of the objects that could not be tried out when the plan was made."""
@@ -107,13 +112,31 @@ class KubernetesRuntime:
             self._settled.forget(writer.marks.owner, action.key)
         return outcome
 
-    async def _declare(self, desired: Desired, planner: Planner, keys: Iterable[Key], wanted: Mapping[Key, Wanted]) -> None:
+    async def _declare(self, desired: Desired, planner: Planner, keys: Iterable[Key], wanted: bool) -> None:
         """The parent names every kind and namespace before the first member is written."""
         known = await self._records.known(planner.marks, planner.view)
         parent = known or Parent(planner.marks)
         updated = replace(parent, revision=desired.revision, policy=desired.application.policy).holding(keys)
         if known or wanted:
             await self._records.write(updated, planner.view)
+
+    async def _conclude(self, planner: Planner, writer: Writer, wanted: Mapping[Key, Wanted]) -> None:
+        """A sync is over: the parent names no more than there is, and hooks that want to go once they succeeded are gone."""
+        parent = await self._records.known(planner.marks, planner.view)
+        if parent is None:
+            return
+        hooks = [each for each in wanted.values() if each.options.is_hook and is_in_a_sync(each.options)]
+        for hook in hooks:
+            if DeletePolicy.HOOK_SUCCEEDED in hook.options.delete_policies and hook.resource is not None:
+                await writer.clear(hook.resource, hook)
+        needed = replace(parent, kinds=frozenset(), namespaces=frozenset()).holding(wanted)
+        if parent.kinds - needed.kinds or parent.namespaces - needed.namespaces:
+            known = await resources(self._cluster.discovery, parent.kinds)
+            members = await planner.view.members(parent)
+            needed = needed.holding(key for key, live in members.items() if planner.marks.holds(live.body))
+            # A kind that the server does not serve now may be back tomorrow, and what we have of it is still ours then.
+            needed = replace(needed, kinds=needed.kinds | (parent.kinds - known.keys()))
+        await self._records.write(replace(needed, synced=parent.revision if hooks else ""), planner.view)
 
     async def _undeclare(self, planner: Planner) -> None:
         """The parent of an application that is gone goes with its last member."""
@@ -127,8 +150,13 @@ class KubernetesRuntime:
     async def health(self, desired: Desired, versions: Mapping[Key, str]) -> dict[Key, Health]:
         """What the objects say of themselves, of that very version."""
         view = self._view(desired.application.repository)
+        hooks = {manifest.key for manifest in desired.manifests if options_of(manifest.body).is_hook}
         healths = await together(self._health(view, key, version) for key, version in versions.items())
-        return dict(zip(versions, healths, strict=True))
+        # A hook that is not there succeeded and went, or had no part in this sync.
+        return {
+            key: Health(State.HEALTHY) if health.state is State.MISSING and key in hooks else health
+            for key, health in zip(versions, healths, strict=True)
+        }
 
     async def _health(self, view: View, key: Key, version: str) -> Health:
         return await self._judge.health(key, await self._live(view, key), version)
@@ -208,6 +236,16 @@ def _not_written(action: Action, refused: Mapping[Key, str]) -> Outcome:
     return Outcome(
         action.key, action.verb, "skipped", f"not written: {len(refused)} of this wave {'was' if len(refused) == 1 else 'were'} refused"
     )
+
+
+def _in_turn(actions: Sequence[Action]) -> list[list[Action]]:
+    """A batch in the order of kinds: what is made first, then in the reverse order what goes."""
+    made, going = ([action for action in actions if bool(action.desired) is wanted] for wanted in (True, False))
+    return [*in_ranks(made, _key), *in_ranks(going, _key, reverse=True)]
+
+
+def _key(action: Action) -> Key:
+    return action.key
 
 
 async def _as_they_come(questions: Iterable[Awaitable[T]]) -> AsyncIterator[T]:

@@ -11,7 +11,6 @@ from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.parent import group_kind
 from trueup.runtimes.kubernetes.refusals import cannot_be_tried, immutable_fields, is_immutable, words
 from trueup.runtimes.kubernetes.wanted import Wanted
-from trueup.runtimes.kubernetes.wishes import may_lack_its_kind
 
 _CREATED: Final = 201
 _NOT_FOUND: Final = 404
@@ -85,6 +84,6 @@ class Trials:
 
 def _of_unknown_kind(wanted: Wanted) -> Trial:
     what = f"the kind {group_kind(wanted.key)} in {wanted.body.get('apiVersion')}"
-    if may_lack_its_kind(wanted.body):
+    if wanted.options.skip_dry_run:
         return Trial(wanted, None, unverified=f"the cluster does not know {what}, which the object allows")
     return Trial(wanted, None, refusal=f"the cluster does not know {what}")

@@ -12,10 +12,10 @@ from trueup.model.manifest import Body, Key, Manifest
 from trueup.model.secret import Secret
 from trueup.runtimes.kubernetes.client.discovery import Resource
 from trueup.runtimes.kubernetes.concealing import is_secret, secret_of
+from trueup.runtimes.kubernetes.hooks import Options, options_of
 from trueup.runtimes.kubernetes.ignoring import Ignored, either, ignored_fields, kept, scaled_fields
 from trueup.runtimes.kubernetes.live import SERVER_KEPT, LiveObject
 from trueup.runtimes.kubernetes.marks import Marks, annotations, labels, metadata
-from trueup.runtimes.kubernetes.wishes import may_be_replaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,11 @@ class Wanted:
         return self.manifest.digest
 
     @property
+    def options(self) -> Options:
+        """What the manifest asks for beside its content."""
+        return options_of(self.body)
+
+    @property
     def place(self) -> str:
         """Where Git says it."""
         origin = self.manifest.origin
@@ -45,7 +50,7 @@ class Wanted:
     @property
     def may_be_replaced(self) -> bool:
         """Whether the object itself allows to be made anew."""
-        return may_be_replaced(self.body)
+        return self.options.recreate or self.options.replace
 
     def ignored(self, live: LiveObject | None) -> Ignored | None:
         """What is left alone in the object as it is."""

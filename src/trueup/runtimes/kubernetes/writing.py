@@ -16,7 +16,7 @@ from trueup.runtimes.kubernetes.comparing import changes_between, seen_of
 from trueup.runtimes.kubernetes.concealing import known_values
 from trueup.runtimes.kubernetes.fields import our_fields
 from trueup.runtimes.kubernetes.live import LiveObject
-from trueup.runtimes.kubernetes.marks import OBJECT, OWNER, PART_OF, REVISION, Marks, annotations, labels, metadata
+from trueup.runtimes.kubernetes.marks import OBJECT, OWNER, PART_OF, REVISION, RUN, Marks, annotations, labels, metadata
 from trueup.runtimes.kubernetes.planning import taken_fields
 from trueup.runtimes.kubernetes.refusals import words
 from trueup.runtimes.kubernetes.taking import transfer
@@ -58,6 +58,8 @@ class Writer:
             result = OUTDATED
         elif wanted is None:
             result = await self._let_go(action, resource)
+        elif wanted.options.is_hook:
+            result = await self._run(resource, wanted)
         else:
             result = await self._write(action, resource, wanted)
         version = result.live.version if result.live else ""
@@ -110,13 +112,12 @@ class Writer:
     async def _take(self, resource: Resource, wanted: Wanted, live: LiveObject) -> LiveObject | Result | None:
         """Make fields ours that others set and that are to go with the apply; the object as it is then."""
         strict = self.desired.application.policy.self_heal == "strict"
-        ours = self.marks.claims(live.body)
-        if ours and not strict:
+        if self.marks.claims(live.body) and not strict:
             return live
         tried = await self.cluster.try_out(resource, wanted.configuration(self.desired.revision, live))
         if tried.refusal:
             return self._told(tried, wanted)
-        taken = taken_fields(live, our_fields(tried.object), ours, strict)
+        taken = taken_fields(wanted, live, our_fields(tried.object), strict)
         if not taken:
             return live
         answer = await self.cluster.edit(resource, live, transfer(live, taken))
@@ -136,6 +137,36 @@ class Writer:
             return Result(_waiting(left))
         answer = await self.cluster.write(resource, wanted.configuration(self.desired.revision, None), Lock())
         return OUTDATED if answer.says(Reason.CONFLICT) else self._told(answer, wanted)
+
+    # ------------------------------------------------------------------ hooks
+
+    async def _run(self, resource: Resource, wanted: Wanted) -> Result:
+        """Make a hook, once in each run; the one of an earlier run goes before."""
+        for _ in range(_TRIES):
+            live = await self.view.current(resource, wanted.key)
+            if live is None:
+                body = wanted.configuration(self.desired.revision, None)
+                body["metadata"]["annotations"][RUN] = self.desired.run
+                answer = await self.cluster.write(resource, body, Lock())
+                if not answer.says(Reason.CONFLICT):
+                    return self._told(answer, wanted)
+                continue
+            if not self.marks.claims(live.body):
+                return Result(f"{wanted.key} exists and is not ours: a hook of that name cannot run")
+            if annotations(live.body).get(RUN) == self.desired.run:
+                return Result(live=live)
+            gone = await self._delete(resource, live)
+            if gone is not None and gone.message:
+                return gone
+            self.view.went(resource, wanted.key)
+        return Result("others write to it all the time, and faster than Trueup can", outdated=True)
+
+    async def clear(self, resource: Resource, wanted: Wanted) -> None:
+        """Delete a hook of this run that succeeded and does not want to stay."""
+        live = await self.view.current(resource, wanted.key)
+        if live is not None and self.marks.holds(live.body) and annotations(live.body).get(RUN) == self.desired.run:
+            await self.cluster.delete(resource, live)
+            self.view.went(resource, wanted.key)
 
     async def _already(self, action: Action, resource: Resource, wanted: Wanted, live: LiveObject | None) -> Result:
         """Whether somebody was here before with this very action: a walk that was interrupted between a write and its report."""

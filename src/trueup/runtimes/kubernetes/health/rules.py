@@ -1,6 +1,6 @@
 """The rules of custom kinds: those that a Target declares, the operator's Lua scripts, and those that ship with Trueup."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.resources import files
@@ -28,7 +28,7 @@ class Rules:
     ) -> None:
         """``scripts``: ``Kind.group`` (``*`` stands for anything) -> Lua; a declared rule goes before them. ``confined`` may be shared."""
         theirs = [*declared, *(HealthRule(kind=kind, lua=source) for kind, source in (scripts or {}).items())]
-        self._declared = _Book(theirs)
+        self._declared = Book(theirs)
         self._confined = confined or Confined()
 
     def declared(self, seen: Seen) -> Health | None:
@@ -42,7 +42,7 @@ class Rules:
 
     def shipped(self, seen: Seen) -> Health | None:
         """What Trueup's own rule says; None when there is none."""
-        rule = _shipped().of(seen.kind) if "." in seen.kind else None
+        rule = shipped_rules().of(seen.kind) if "." in seen.kind else None
         return _judged(rule, seen, lambda texts, given: findings(texts, given, seen.now)) if rule else None
 
     def close(self) -> None:
@@ -50,10 +50,11 @@ class Rules:
         self._confined.close()
 
 
-class _Book:
+class Book:
     """Rules by kind: an exact name goes before a glob, a long glob before a short one, and what stands first before what follows."""
 
     def __init__(self, rules: Sequence[HealthRule]) -> None:
+        self._rules = rules
         self._named = {rule.kind: rule for rule in reversed(rules)}
         self._globs = sorted((rule for rule in rules if set(rule.kind) & {"*", "?"}), key=lambda rule: -len(rule.kind))
 
@@ -61,6 +62,9 @@ class _Book:
         """The rule for a kind."""
         named = self._named.get(kind)
         return named or next((rule for rule in self._globs if fnmatchcase(kind, rule.kind)), None)
+
+    def __iter__(self) -> Iterator[HealthRule]:
+        return iter(self._rules)
 
 
 BUILT_IN: Final = Rules()
@@ -89,10 +93,11 @@ def _kind_of(file: Path) -> str:
 
 
 @cache
-def _shipped() -> _Book:
+def shipped_rules() -> Book:
+    """The rules that ship with Trueup, read when they are first needed."""
     text = files(__package__).joinpath("shipped.yaml").read_bytes()
     [document] = read(text, "shipped.yaml")
-    return _Book([HealthRule.model_validate(rule) for rule in cast(list[object], document.body)])
+    return Book([HealthRule.model_validate(rule) for rule in cast(list[object], document.body)])
 
 
 def _judged(rule: HealthRule, seen: Seen, evaluate: Evaluate) -> Health:
