@@ -2,6 +2,7 @@
 
 import posixpath
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Final
 
 from pydantic import BaseModel
@@ -112,7 +113,9 @@ def _sources(application: Application, documents: dict[str, list[Document]]) -> 
             specification = document.body.get("spec") if isinstance(document.body, dict) else None
             source = specification.get("source") if isinstance(specification, dict) else None
             if isinstance(source, str) and source:
-                found.add(resolve_path(application.folder, source, path, document.line))
+                # One that leaves the repository is told with the object that names it.
+                with suppress(DeclarationError):
+                    found.add(resolve_path(application.folder, source, path, document.line))
     return found
 
 
