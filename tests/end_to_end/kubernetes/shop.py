@@ -1,13 +1,10 @@
 """One application in a namespace of its own on a real cluster, the runtime that keeps it, and hands that reach in past the runtime."""
 
 import json
-import subprocess
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from tests.testbed.kubernetes.cluster import Cluster
 from trueup.model.application import Application, ApplicationSpec, Target, TargetSpec
@@ -99,15 +96,31 @@ class Shop:
         """What kubectl prints, in our namespace."""
         return self.cluster.kubectl("-n", self.namespace, *arguments, input=json.dumps(given) if given is not None else "")
 
-    def get(self, kind: str, name: str) -> dict[str, Any]:
-        """An object as kubectl shows it, `managedFields` included."""
-        found: dict[str, Any] = json.loads(self.kubectl("get", kind, name, "-o", "json", "--show-managed-fields"))
+    def get(self, plural: str, name: str) -> dict[str, Any]:
+        """An object as it is."""
+        found: dict[str, Any] = self.cluster.get(f"{self.path(plural)}/{name}")
         return found
 
-    def names(self, kind: str) -> list[str]:
+    def names(self, plural: str) -> list[str]:
         """The names of all objects of a kind, but the one that every namespace has."""
-        listed = self.kubectl("get", kind, "-o", "name").split()
-        return sorted(each.rpartition("/")[2] for each in listed if "kube-root-ca.crt" not in each)
+        listed = [each["metadata"]["name"] for each in self.cluster.get(self.path(plural))["items"]]
+        return sorted(name for name in listed if name != "kube-root-ca.crt")
+
+    def patch(self, plural: str, name: str, change: Mapping[str, Any], manager: str = "kubectl-edit") -> None:
+        """A hand changes an object, as kubectl does."""
+        path = f"{self.path(plural)}/{name}?fieldManager={manager}"
+        status, answer = self.cluster.request("PATCH", path, change, "application/merge-patch+json")
+        assert status == 200, answer
+
+    def delete(self, plural: str, name: str) -> None:
+        """A hand deletes an object."""
+        status, answer = self.cluster.request("DELETE", f"{self.path(plural)}/{name}")
+        assert status in (200, 202), answer
+
+    def path(self, plural: str, namespace: str = "") -> str:
+        """Where objects are: `configmaps`, `deployments.apps/v1`."""
+        name, _, group = plural.partition(".")
+        return f"/{f'apis/{group}' if group else 'api/v1'}/namespaces/{namespace or self.namespace}/{name}"
 
     def parent(self) -> dict[str, Any]:
         """The parent of the application's set."""
@@ -116,13 +129,8 @@ class Shop:
 
     def parents(self) -> list[dict[str, Any]]:
         """All parents in our own namespace."""
-        try:
-            listed = self.cluster.kubectl(
-                "-n", self.options["namespace"], "get", "configmaps", "-l", "applyset.kubernetes.io/id", "-o", "json"
-            )
-        except subprocess.CalledProcessError:
-            return []
-        return list(msgspec.json.decode(listed)["items"])
+        path = self.path("configmaps", self.options["namespace"]) + "?labelSelector=applyset.kubernetes.io/id"
+        return list(self.cluster.get(path)["items"])
 
     def _manifest(self, body: Body, name: str, line: int) -> Manifest:
         wave = int(body["metadata"].get("annotations", {}).get("trueup.dev/wave", 0))

@@ -19,5 +19,5 @@ async def test_a_commit_becomes_running_pods_and_goes_again(shop: Shop) -> None:
     smaller = shop.desired(shop.config_map("page"), revision="2" * 40)
     assert await shop.changes(smaller) == {f"Deployment.apps/{shop.namespace}/web": Verb.DELETE}
     await shop.make(smaller)
-    assert shop.names("deployments") == []
+    assert shop.names("deployments.apps/v1") == []
     assert shop.names("configmaps") == ["page"]

@@ -41,7 +41,7 @@ class Limits:
         """Why an object may not be at this target; empty when it may."""
         if not _fits(group_kind(key), self.kinds):
             return f"the target does not take the kind {group_kind(key)}"
-        if self.namespaces and not key.namespace and key.kind != "Namespace":
+        if any(self.namespaces) and not key.namespace and key.kind != "Namespace":
             return "the target takes objects of some namespaces only, and this one is in none"
         namespace = key.name if key.kind == "Namespace" and not key.group else key.namespace
         return "" if _fits(namespace, self.namespaces) else f"the target does not take the namespace {namespace}"
