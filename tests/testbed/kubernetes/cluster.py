@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.testbed import programs
+from tests.testbed import golang, programs
 from tests.testbed.kubernetes.certificates import Authority, Identity
 from tests.testbed.kubernetes.keeper import PATIENCE, kubeconfig_of
 
@@ -183,7 +183,7 @@ def _start_keeper(folder: Path, stay: bool) -> None:
         keeper = subprocess.Popen(
             [sys.executable, "-m", "tests.testbed.kubernetes.keeper", str(folder), *(["--stay"] if stay else [])],
             cwd=ROOT,
-            env={**os.environ, "HOME": str(programs.HOME), "TRUEUP_TESTBED_CACHE": str(programs.CACHE)},
+            env={**os.environ, "HOME": str(golang.HOME), "TRUEUP_TESTBED_CACHE": str(golang.CACHE)},
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.components import missing
-from tests.testbed import programs
+from tests.testbed import golang, programs
 from tests.testbed.kubernetes.cluster import Cluster
 from tests.testbed.kubernetes.given import Given
 
@@ -20,7 +20,7 @@ FIXTURES = {"cluster", "second_cluster"}
 def build_before(items: list[pytest.Item]) -> None:
     """Build what the chosen tests need now: inside a test it would run into the test's time limit."""
     if any(FIXTURES.intersection(getattr(item, "fixturenames", ())) for item in items):
-        with suppress(programs.Missing):  # told by the fixture, as a skip or a failure
+        with suppress(golang.Missing):  # told by the fixture, as a skip or a failure
             programs.kubernetes()
 
 
@@ -54,5 +54,5 @@ def _started(folder: Path) -> Cluster:
     try:
         shutil.rmtree(folder, ignore_errors=True)
         return Cluster.start(folder)
-    except programs.Missing as error:
+    except golang.Missing as error:
         missing(str(error))
