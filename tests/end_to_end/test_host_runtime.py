@@ -236,6 +236,7 @@ async def test_a_killed_keeper_is_seen_and_replaced_without_a_second_copy(machin
     before = machine.instance("web")
     async with machine.listening() as told:
         await asyncio.sleep(0.3)
+        told.clear()
         os.kill(before.keeper.pid, signal.SIGKILL)
         await eventually(lambda: told == [Moved(machine.owner, Key("Service", "web"))], 2)
     assert machine.running(mark) != []
@@ -531,6 +532,26 @@ async def test_an_edited_file_is_told_within_a_second(machine: Machine) -> None:
             assert {str(moved.key) for moved in told if isinstance(moved, Moved)} == {"File/settings"}
 
 
+async def test_a_file_that_was_changed_by_hand_is_drift_and_no_illness_of_its_version(machine: Machine) -> None:
+    await machine.apply(file("settings", content="a"))
+    (machine.home / "settings").write_text("b")
+    health = await machine.health("File", "settings")
+    assert health.state is State.HEALTHY
+    assert health.message.endswith("was changed since it was applied")
+    plan = await machine.plan(file("settings", content="a"))
+    assert [(action.verb, action.reason) for action in plan.changes] == [(Verb.UPDATE, "it was changed at the target")]
+    (machine.home / "settings").unlink()
+    assert (await machine.health("File", "settings")).state is State.MISSING
+
+
+async def test_a_watch_that_begins_says_that_it_saw_nothing_of_what_was_before(machine: Machine) -> None:
+    await machine.apply(file("settings", content="a"))
+    async with machine.listening() as told:
+        await eventually(lambda: told, 1)
+        await asyncio.sleep(0.3)
+    assert told == [Lost("what happened before the watch began was not seen")]
+
+
 async def test_a_watch_that_began_before_anything_was_there_tells_all_the_same(machine: Machine) -> None:
     async with machine.listening() as told:
         await asyncio.sleep(0.3)
@@ -561,6 +582,7 @@ async def test_where_the_kernel_cannot_watch_more_it_is_told_and_looked_at(machi
     async with machine.listening() as told:
         await eventually(lambda: told, 1)
         assert isinstance(told[0], Lost)
+        assert told[0].reason.startswith("the kernel cannot watch more")
         await asyncio.sleep(0.3)
         told.clear()
         await asyncio.sleep(2.5)

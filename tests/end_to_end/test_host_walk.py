@@ -1,5 +1,6 @@
 """Commits walk to what runs on this host, through the engine."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,8 +33,9 @@ async def test_a_commit_runs_is_healed_and_goes(estate: Estate) -> None:
             "web/site/index.html": "<p>one</p>",
         }
     )
-    async with estate.served():
-        await eventually(lambda: list(estate.state.rglob("web/settings")), 10)
+    async with estate.served() as operator:
+        while not [run for run in await operator.history("web") if run.state is RunState.SUCCEEDED]:
+            await asyncio.sleep(0.1)
         page, settings = below(estate, "web/site/index.html"), below(estate, "web/settings")
         assert page.read_text() == "<p>one</p>"
         settings.write_text("by hand")

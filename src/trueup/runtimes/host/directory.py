@@ -81,7 +81,8 @@ class Directories:
         if not there:
             return Health(State.MISSING, f"{entry.paths[0]} is not there")
         if entry.written not in ("*", _digest(live)):
-            return Health(State.DEGRADED, f"{entry.paths[0]} was changed since it was applied")
+            # That is drift, and for the next look to undo; nothing is wrong with the version that was applied.
+            return Health(State.HEALTHY, f"{entry.paths[0]} was changed since it was applied")
         return Health(State.HEALTHY)
 
     def _live(self, spot: Spot, algorithm: str, keep: tuple[str, ...]) -> tuple[bool, dict[str, Seen]]:

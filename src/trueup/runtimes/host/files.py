@@ -90,7 +90,8 @@ class Files:
             or seen.identity != (identity if identity != "*" else seen.identity)
             or mode not in ("*", f"{seen.mode:04o}")
         ):
-            return Health(State.DEGRADED, f"{path} was changed since it was applied")
+            # That is drift, and for the next look to undo; nothing is wrong with the version that was applied.
+            return Health(State.HEALTHY, f"{path} was changed since it was applied")
         return Health(State.HEALTHY)
 
     def _aim(self, wanted: Wanted, entry: Entry | None) -> _Aim:

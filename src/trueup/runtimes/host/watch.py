@@ -46,6 +46,8 @@ class Watch:
             kernel = Inotify()
             asyncio.get_running_loop().add_reader(kernel.descriptor, self.woken.set)
             await self._renew(kernel, {self.records.folder, *await in_thread(self._files)})
+            if self.parts:
+                yield Lost("what happened before the watch began was not seen")
             while True:
                 for told in await self._next(kernel):
                     yield told
