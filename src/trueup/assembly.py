@@ -71,13 +71,14 @@ async def assemble(
     """An engine on the settings' state folder, closed at the end. Without a logger it logs nothing. Raises SettingsError."""
     memory = open_memory(settings.state)
     kinds = Kinds(renderer_kinds(), runtime_kinds())
-    store, work = Door("store", 1), Door("work", settings.limits.render_workers)
+    store, work, steps = Door("store", 1), Door("work", settings.limits.render_workers), Door("steps", settings.limits.fetches)
     targets = Targets(kinds, _placing(settings))
     telemetry = Telemetry(logger or _silent(), meter, tracers)
     equipment = Equipment(
         memory=memory,
         store=store,
         work=work,
+        steps=steps,
         kinds=kinds,
         renders=Renders(kinds, memory, settings.limits.manifest_size, lambda: telemetry.count("renders")),
         targets=targets,
@@ -91,6 +92,7 @@ async def assemble(
     finally:
         await targets.close()
         work.close()
+        steps.close()
         store.close()
         memory.close()
 

@@ -322,7 +322,7 @@ class Operator:
         return self.engine.equipment.renders.count
 
 
-async def eventually(what: Callable[[], Any], seconds: float = 10.0, pause: float = 0.02) -> None:
+async def eventually(what: Callable[[], Any], seconds: float = 30.0, pause: float = 0.02) -> None:
     """Wait until it is true, or fail. ``what`` may be a coroutine function; an AssertionError or LookupError is no yet."""
     end = time.monotonic() + seconds
     last: object = None

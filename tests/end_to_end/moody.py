@@ -6,6 +6,7 @@ What stands in the file that ``MOOD`` names is done by every moody target: ``pla
 import asyncio
 import os
 import sys
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
@@ -79,7 +80,9 @@ class Moody(Memory):
     name = "moody"
 
     def references(self, manifest: Manifest) -> list[str]:
-        if mood()[0] == "references":
+        while mood() == ("references", "hangs"):
+            time.sleep(0.02)
+        if mood() == ("references", "raises"):
             raise ZeroDivisionError("a secret: hunter2")
         return super().references(manifest)
 

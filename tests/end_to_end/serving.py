@@ -124,15 +124,15 @@ def processor_seconds(pid: int) -> float:
 
 
 @contextlib.contextmanager
-def serving_several(estate: Estate, settings: str) -> "Iterator[subprocess.Popen[str]]":
+def serving_several(estate: Estate, settings: str, program: str = "trueup") -> "Iterator[subprocess.Popen[str]]":
     """A serve of every repository in these settings (TOML), on the state folder of this estate; its log is in ``serve.log``."""
     file = estate.folder / "trueup.toml"
     file.write_text(f'state = "{estate.state}"\nlisten = "127.0.0.1:0"\n{settings}')
     with (estate.folder / "serve.log").open("a") as log:
-        command = [sys.executable, "-m", "trueup", "serve", "--config", str(file)]
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, text=True, cwd=estate.folder)
+        command = [sys.executable, "-m", program, "serve", "--config", str(file)]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, text=True)
     try:
         yield process
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(30)

@@ -10,6 +10,8 @@ from tests.end_to_end.serving import SELDOM, generation, remembering, runs, shop
 from tests.testbed.repositories import Workplace, git
 from trueup.model.run import RunState
 
+pytestmark = pytest.mark.timeout(120)
+
 COMMITS = 100
 
 
@@ -37,11 +39,11 @@ async def test_a_hundred_quick_commits_are_each_applied_once(estate: Estate) -> 
     names = [f"app{number}" for number in range(COMMITS)]
     estate.commit(shop(*names))
     with estate.serving("--poll", "100ms"):
-        await eventually(lambda: len(estate.world().names()) == COMMITS, 30)
+        await eventually(lambda: len(estate.world().names()) == COMMITS)
         push_from_many_hands(estate.workplace, 3)
         with remembering(estate) as memory:
-            await eventually(lambda: len(memory.pending()) == 1, 30)
-            await eventually(lambda: len(runs(estate)) == 2 * COMMITS, 30)
+            await eventually(lambda: len(memory.pending()) == 1)
+            await eventually(lambda: len(runs(estate)) == 2 * COMMITS)
     written = {name: generation(estate, name) for name in names}
     assert written == dict.fromkeys(names, 2)
     line = git(estate.workplace.origin, "log", "--first-parent", "--format=%s %H", "main").splitlines()

@@ -16,6 +16,8 @@ from tests.end_to_end.estate import Estate, application, documents, eventually, 
 from tests.end_to_end.serving import generation, log_of, remembering, runs, shop
 from trueup.model.run import RunState
 
+pytestmark = pytest.mark.timeout(120)
+
 
 def size(number: int, name: str = "web") -> dict[str, str | bytes | None]:
     return {f"{name}/thing.yaml": documents(thing(name, size=number))}
@@ -107,13 +109,13 @@ async def test_a_full_disk_is_told_and_waited_for(estate: Estate) -> None:
             await eventually(lambda: runs(estate)[0].state is RunState.SUCCEEDED)
             ballast = fill(estate.state)
             commit = estate.commit(size(2))
-            await eventually(lambda: "make room" in log_of(estate), 20)
+            await eventually(lambda: "make room" in log_of(estate))
             said = estate.trueup("apply")
             assert (said.code, "room" in said.err) == (1, True), said
             assert process.poll() is None
             ballast.unlink()
-            await eventually(lambda: estate.world().specification("Thing/web") == {"size": 2}, 30)
-            await eventually(lambda: (runs(estate)[0].revision, runs(estate)[0].state) == (commit, RunState.SUCCEEDED), 30)
+            await eventually(lambda: estate.world().specification("Thing/web") == {"size": 2})
+            await eventually(lambda: (runs(estate)[0].revision, runs(estate)[0].state) == (commit, RunState.SUCCEEDED))
         assert [run.state for run in runs(estate)] == [RunState.SUCCEEDED] * 2
 
 
@@ -161,7 +163,7 @@ async def test_a_clock_that_jumps_stops_nothing(estate: Estate, jump: signal.Sig
         await heal(estate, 2, 2)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(30)
 
 
 async def heal(estate: Estate, size: int, times: int) -> None:

@@ -27,11 +27,13 @@ class Following:
 
 @dataclass(frozen=True, slots=True)
 class Equipment:
-    """The memory behind its one thread (``store``), threads for what computes (``work``), and everything else that a walk needs."""
+    """The memory behind its one thread (``store``), threads for what computes of an application (``work``) and of a whole repository
+    (``steps``; a large one holds up no walk), and everything else that a walk needs."""
 
     memory: Memory
     store: Door
     work: Door
+    steps: Door
     kinds: Kinds
     renders: Renders
     targets: Targets

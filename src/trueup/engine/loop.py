@@ -22,7 +22,7 @@ LOOK_FOR_THE_DEAD: Final = 5.0
 SET_BACK: Final = 1.0
 RENEW: Final = 20.0
 RETAIN: Final = 3600.0
-SLOW_FETCH: Final = 10.0
+SLOW_FETCH: Final = 3.0
 REPOSITORIES_AT_ONCE: Final = 64
 APPLICATIONS_AT_ONCE: Final = 256
 LONGEST_PAUSE: Final = 10.0
@@ -94,10 +94,11 @@ class Loop:
 
     async def _claim_repositories(self, now: float) -> list[Row]:
         """A fetch that takes long does not count: a remote that does not answer holds up nobody else's."""
-        begun = [since for address, since in self._since.items() if not address.application]
-        quick = sum(time.monotonic() - since < SLOW_FETCH for since in begun)
-        room = min(self.fetches - quick, REPOSITORIES_AT_ONCE - len(begun))
+        room = min(self.fetches - self._quick_fetches(), REPOSITORIES_AT_ONCE - sum(not address.application for address in self.walking))
         return await self.store(self.memory.claim, self.equipment.lease, now, room, "repository") if room > 0 else []
+
+    def _quick_fetches(self) -> int:
+        return sum(time.monotonic() - since < SLOW_FETCH for address, since in self._since.items() if not address.application)
 
     async def _claim_applications(self, now: float) -> list[Row]:
         """As many as may be walked at once, whatever their target: one that does not answer holds up nobody else's."""
@@ -135,8 +136,9 @@ class Loop:
         """Until something is due, somebody wakes us, or a walk ends. What was due when we looked last waits for a walk to end."""
         due = [await self.store(self.memory.next_due, kind, looked) for kind in ("repository", "application")]
         soonest = min((each for each in due if each is not None), default=looked + 60.0)
+        longest = SLOW_FETCH if self._quick_fetches() >= self.fetches else 60.0
         try:
-            async with asyncio.timeout(min(max(soonest - time.time(), 0.01), 60.0)):
+            async with asyncio.timeout(min(max(soonest - time.time(), 0.01), longest)):
                 await self.woken.wait()
         except TimeoutError:
             return

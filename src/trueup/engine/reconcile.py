@@ -62,7 +62,7 @@ class Reconciler:
         self.memory = equipment.memory
         self.stage = equipment.telemetry.stage
         self.store = equipment.store.through
-        self.work = equipment.work.through
+        self.steps = equipment.steps.through
         self.wants = Wants(equipment)
         self.report = Reports(equipment.memory, equipment.store, equipment.telemetry)
 
@@ -97,9 +97,9 @@ class Reconciler:
                 frozenset(released(known.approvals, "removal")),
             )
             try:
-                await self.work(accept, following.mirror, head, before.commit, following.rules, known.approvals)
+                await self.steps(accept, following.mirror, head, before.commit, following.rules, known.approvals)
                 with self.stage("discover"):
-                    step = await self.work(lambda: Stepping(fetched, head.commit, surroundings).advance())
+                    step = await self.steps(lambda: Stepping(fetched, head.commit, surroundings).advance())
             except Held as held:
                 return await self._hold_repository(fetched, held, before)
             step.trigger = trigger
@@ -120,7 +120,7 @@ class Reconciler:
                 each.application.name: await self.store(self.memory.inputs, repository.identity, each.application.name)
                 for each in open_ones
             }
-            dated = await self.work(dates, inputs, followed.commit, mirror, 0)
+            dated = await self.steps(dates, inputs, followed.commit, mirror, 0)
         for each in open_ones:
             revision, _ = dated[each.application.name]
             standing = await self.store(self.memory.standing, Address(repository.identity, each.application.name, each.application.target))
