@@ -141,7 +141,8 @@ async def test_an_application_that_is_gone_leaves_neither_objects_nor_records(sh
     desired = shop.desired(shop.config_map("page"), shop.deployment("web", replicas=0))
     await shop.make(desired)
     await shop.make(replace(desired, manifests=(), removed=True))
-    assert shop.names("configmaps") == shop.names("deployments.apps/v1") == shop.parents() == []
+    assert shop.names("configmaps") == shop.names("deployments.apps/v1") == []
+    assert shop.parents() == []
 
 
 async def test_a_lost_memory_finds_what_is_ours_and_takes_nothing(shop: Shop) -> None:

@@ -22,7 +22,7 @@ from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.logs import logs
 from trueup.runtimes.kubernetes.marks import OWNER, PART_OF, Marks, owner_in
 from trueup.runtimes.kubernetes.order import in_ranks
-from trueup.runtimes.kubernetes.parent import Parent, group_kind
+from trueup.runtimes.kubernetes.parent import CONFIG_MAPS, Parent, group_kind
 from trueup.runtimes.kubernetes.planner import Limits, Planner, is_in_a_sync, together
 from trueup.runtimes.kubernetes.records import Records
 from trueup.runtimes.kubernetes.settled import Settled
@@ -170,7 +170,7 @@ class KubernetesRuntime:
         self._watched = watched
         try:
             kinds = frozenset(kind for parent in await self._records.all() for kind in parent.kinds)
-            await watched.follow((await resources(self._cluster.discovery, kinds)).values())
+            await watched.follow([CONFIG_MAPS, *(await resources(self._cluster.discovery, kinds)).values()])
             async for moved in watched.moves():
                 yield moved
         finally:

@@ -135,12 +135,9 @@ class Watched:
 
     async def current(self, resource: Resource, key: Key) -> LiveObject | None:
         """One object: as it is known, else asked for."""
-        follower = self._followers.get((resource.group, resource.kind))
-        if follower is not None and follower.resource == resource:
-            known = (await follower.fresh()).get(key)
-            if known is not None:
-                return known
-        return await self._direct.current(resource, key)
+        follower = self._following(resource)
+        known = (await follower.fresh()).get(key) if follower else None
+        return known or await self._direct.current(resource, key)
 
     async def ours(self, resource: Resource, key: Key) -> LiveObject | None:
         """One object that carries our label."""
@@ -153,14 +150,12 @@ class Watched:
 
     def wrote(self, resource: Resource, live: LiveObject) -> None:
         """What we wrote ourselves is known at once."""
-        follower = self._followers.get((resource.group, resource.kind))
-        if follower is not None and follower.resource == resource:
+        if follower := self._following(resource):
             follower.shelf.put(live)
 
     def went(self, resource: Resource, key: Key) -> None:
         """What we deleted ourselves is gone at once."""
-        follower = self._followers.get((resource.group, resource.kind))
-        if follower is not None:
+        if follower := self._following(resource):
             follower.shelf.drop(key)
 
     async def close(self) -> None:
@@ -168,6 +163,11 @@ class Watched:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _following(self, resource: Resource) -> Follower | None:
+        """Who follows this kind, in this very version."""
+        follower = self._followers.get((resource.group, resource.kind))
+        return follower if follower and follower.resource.version == resource.version else None
 
     def _follower(self, resource: Resource) -> Follower:
         name = (resource.group, resource.kind)
