@@ -5,6 +5,7 @@ import os
 import posixpath
 import shutil
 import stat
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from trueup.runtimes.host.record import Entry
 from trueup.runtimes.host.thread import in_thread
 
 _EXCHANGE = 2
+_GRACE = 0.1
 _MOST_LISTINGS = 256
 _LISTED = 50
 """How many changed files a plan names."""
@@ -135,6 +137,8 @@ class Directories:
         if there:
             _link(spot, draft, spec.keep)
             _exchange(spot, draft)
+            # Who looked the folder up a moment ago still finds its files in it.
+            time.sleep(_GRACE)
             _carry(draft, spot, spec.keep)
             _remove_tree(draft)
         else:
