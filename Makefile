@@ -42,7 +42,7 @@ cluster-down: setup ## end it
 	@$(PYTHON) -m tests.testbed.kubernetes.cluster stop build/cluster
 
 bench: setup ## measure what must be reached
-	$(PYTHON) bench/walk.py
+	$(PYTHON) -m bench.walk
 
 docs: setup ## build the documentation into site/
 	.venv/bin/zensical build --clean --strict

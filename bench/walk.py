@@ -20,9 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
-
-from bench.estate import SHARED_BY, folder, make, manifest, name  # noqa: E402
+from bench.estate import SHARED_BY, folder, make, manifest, name
 
 TRUEUP = Path(sys.executable).parent / "trueup"
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -46,9 +44,11 @@ class Serve:
         text = urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=30).read().decode()
         return {found[1]: float(found[2]) for found in re.finditer(r"^([^#\s][^ ]*(?:\{[^}]*\})?) ([0-9.e+-]+)$", text, re.MULTILINE)}
 
-    def total(self, prefix: str) -> float:
-        """The sum of the samples whose name begins so."""
-        return sum(value for key, value in self.metrics().items() if key.startswith(prefix))
+    def counted(self) -> tuple[float, float, float]:
+        """Renders, plans and runs so far."""
+        samples = self.metrics()
+        runs = sum(value for key, value in samples.items() if key.startswith("trueup_runs_total"))
+        return samples.get("trueup_renders_total", 0.0), samples.get('trueup_stage_seconds_count{stage="plan"}', 0.0), runs
 
     def trigger(self) -> None:
         """Tell it that somebody pushed."""
@@ -123,18 +123,20 @@ class Clone:
         self.git("push", "-q")
 
 
-def push_to_applied(serve: Serve, clone: Clone, path: str, texts: list[str], expected: int) -> tuple[float, list[tuple[float, float, float]]]:
+def push_to_applied(
+    serve: Serve, clone: Clone, path: str, texts: list[str], expected: int
+) -> tuple[float, list[tuple[float, float, float]]]:
     """The median of seconds from the end of a push to all applied, and (renders, plans, runs) of each."""
     times, counts = [], []
     for text in texts:
-        before = (serve.total("trueup_renders_total"), serve.total('trueup_stage_seconds_count{stage="plan"}'), serve.total("trueup_runs_total"))
+        before = serve.counted()
         clone.push(path, text)
         begun = time.monotonic()
         serve.trigger()
-        serve.wait(lambda before=before: serve.total("trueup_runs_total") - before[2] >= expected, 60)
+        serve.wait(lambda done=before[2] + expected: serve.counted()[2] >= done, 60)
         times.append(time.monotonic() - begun)
         time.sleep(0.5)
-        after = (serve.total("trueup_renders_total"), serve.total('trueup_stage_seconds_count{stage="plan"}'), serve.total("trueup_runs_total"))
+        after = serve.counted()
         counts.append((after[0] - before[0], after[1] - before[1], after[2] - before[2]))
     return statistics.median(times), counts
 
@@ -164,92 +166,107 @@ def main() -> None:
     try:
         rows = measure(chosen, place, set(chosen.only.split(",")) - {""} or {"cold", "one", "shared", "plan", "pushes"})
     finally:
-        shutil.rmtree(place, ignore_errors=True) if not os.environ.get('KEEP') else None
+        shutil.rmtree(place, ignore_errors=True)
     print("\n| what | must | measured |\n|---|---|---|")
     for row in rows:
         print("| " + " | ".join(row) + " |")
 
 
-def measure(chosen: argparse.Namespace, place: Path, what: set[str]) -> list[tuple[str, str, str]]:
+Rows = list[tuple[str, str, str]]
+
+
+def measure(chosen: argparse.Namespace, place: Path, what: set[str]) -> Rows:
     """The rows of the table."""
-    rows: list[tuple[str, str, str]] = []
     large, count = place / "large.git", chosen.applications
     tell(f"making a repository of {count} applications and {chosen.commits} commits")
     make(large, count, chosen.commits)
     clone = Clone(large, place / "large")
     tell("cold start")
     with serving(large, place / "state") as serve:
-        cold = serve.wait(lambda: serve.synced() >= count, 600, 0.2)
+        serve.wait(lambda: serve.synced() >= count, 600, 0.2)
         cold = time.monotonic() - serve.begun
-        rows.append((f"cold start, {count} applications of 4 manifests", "60 s", f"{cold:.1f} s"))
-        tell(f"  {cold:.1f} s")
+        rows: Rows = [(f"cold start, {count} applications of 4 manifests", "60 s", f"{cold:.1f} s")]
         if "cold" in what:
-            rows.append(("its resident memory (highest; afterwards)", "400 MiB", f"{serve.memory('VmHWM'):.0f}; {serve.memory('VmRSS'):.0f} MiB"))
-            time.sleep(3)
-            before, begun = serve.processor(), time.monotonic()
-            time.sleep(chosen.idle)
-            share = (serve.processor() - before) / (time.monotonic() - begun)
-            rows.append(("idle, processor time with a 30 s poll", "1 % of a core", f"{share * 100:.2f} %"))
-            tell(f"  idle {share * 100:.2f} %")
-        touched = count - 1
+            rows += idle(serve, chosen.idle)
         if "one" in what:
-            tell("a commit that touches one application")
-            texts = [manifest(touched, 1, f"push {number}") for number in range(7)]
-            seconds, counts = push_to_applied(serve, clone, f"{folder(touched)}/1.yaml", texts, 1)
-            rows.append(("a commit that touches 1: renders, plans, runs", "1, 1, 1", told(counts)))
-            rows.append((f"push to applied, {count} applications", "-", f"{seconds * 1000:.0f} ms"))
-            one = seconds
-            seconds = ten(place, chosen.commits)
-            rows.append(("the same, 10 applications", "-", f"{seconds * 1000:.0f} ms"))
-            rows.append(("ratio", "at most 3", f"{one / seconds:.2f}"))
+            rows += one_touched(serve, clone, count, place)
         if "shared" in what:
-            tell(f"a commit that touches a file shared by {SHARED_BY}")
-            texts = [manifest(99999, 1, f"push {number}") for number in range(3)]
-            seconds, counts = push_to_applied(serve, clone, "shared/1.yaml", texts, SHARED_BY)
-            rows.append((f"a commit that touches a file shared by {SHARED_BY}: renders, plans, runs", f"{SHARED_BY} each", told(counts)))
-            rows.append(("push to all of them applied", "-", f"{seconds * 1000:.0f} ms"))
+            rows += many_touched(serve, clone)
         if "pushes" in what:
-            tell(f"{chosen.pushes} commits, one a second")
-            rows.extend(many_pushes(serve, clone, count, chosen.pushes))
+            rows += many_pushes(serve, clone, count, chosen.pushes)
     if "plan" in what:
-        tell("commands")
-        app = name(touched)
-        state = place / "state"
-        seconds = whole_process(["plan", "--repo", str(large), "--app", app], state, 0)
-        rows.append(("`trueup plan --app ..` as a whole process, state warm", "1 s", f"{seconds * 1000:.0f} ms"))
-        rows.append(("`trueup --help`", "300 ms", f"{whole_process(['--help'], state, 0) * 1000:.0f} ms"))
+        rows += commands(large, place / "state", count)
     return rows
 
 
-def ten(place: Path, commits: int) -> float:
-    """Push to applied in a repository of ten applications, each with its own files."""
-    import bench.estate as estate
-
-    bare, saved = place / "ten.git", estate.SHARED_BY
-    estate.SHARED_BY = 0
-    try:
-        make(bare, 10, commits)
-    finally:
-        estate.SHARED_BY = saved
-    clone = Clone(bare, place / "ten")
-    with serving(bare, place / "state-ten") as serve:
-        serve.wait(lambda: serve.synced() >= 10, 60)
-        seconds, _ = push_to_applied(serve, clone, f"{folder(9)}/1.yaml", [manifest(9, 1, f"push {number}") for number in range(7)], 1)
-    return seconds
+def idle(serve: Serve, seconds: float) -> Rows:
+    """Memory, and what an idle serve costs."""
+    tell("idle")
+    resident = f"{serve.memory('VmHWM'):.0f}; {serve.memory('VmRSS'):.0f} MiB"
+    time.sleep(3)
+    before, begun = serve.processor(), time.monotonic()
+    time.sleep(seconds)
+    share = (serve.processor() - before) / (time.monotonic() - begun)
+    return [
+        ("its resident memory (highest; afterwards)", "400 MiB", resident),
+        ("idle, processor time with a 30 s poll", "1 % of a core", f"{share * 100:.2f} %"),
+    ]
 
 
-def many_pushes(serve: Serve, clone: Clone, applications: int, pushes: int) -> list[tuple[str, str, str]]:
+def one_touched(serve: Serve, clone: Clone, count: int, place: Path) -> Rows:
+    """A commit that touches one application of many, and of ten."""
+    tell("a commit that touches one application")
+    texts = [manifest(count - 1, 1, f"push {number}") for number in range(7)]
+    one, counts = push_to_applied(serve, clone, f"{folder(count - 1)}/1.yaml", texts, 1)
+    few = place / "ten.git"
+    make(few, 10, 200, shared_by=0)
+    with serving(few, place / "state-ten") as tiny:
+        tiny.wait(lambda: tiny.synced() >= 10, 60)
+        texts = [manifest(9, 1, f"push {number}") for number in range(7)]
+        ten, _ = push_to_applied(tiny, Clone(few, place / "ten"), f"{folder(9)}/1.yaml", texts, 1)
+    return [
+        ("a commit that touches 1: renders, plans, runs", "1, 1, 1", told(counts)),
+        (f"push to applied, {count} applications", "-", f"{one * 1000:.0f} ms"),
+        ("the same, 10 applications", "-", f"{ten * 1000:.0f} ms"),
+        ("ratio", "at most 3", f"{one / ten:.2f}"),
+    ]
+
+
+def many_touched(serve: Serve, clone: Clone) -> Rows:
+    """A commit that touches a file which several share."""
+    tell(f"a commit that touches a file shared by {SHARED_BY}")
+    texts = [manifest(99999, 1, f"push {number}") for number in range(3)]
+    seconds, counts = push_to_applied(serve, clone, "shared/1.yaml", texts, SHARED_BY)
+    return [
+        (f"a commit that touches a file shared by {SHARED_BY}: renders, plans, runs", f"{SHARED_BY} each", told(counts)),
+        ("push to all of them applied", "-", f"{seconds * 1000:.0f} ms"),
+    ]
+
+
+def commands(bare: Path, state: Path, count: int) -> Rows:
+    """Commands as whole processes."""
+    tell("commands")
+    planned = whole_process(["plan", "--repo", str(bare), "--app", name(count - 1)], state, 0)
+    helped = whole_process(["--help"], state, 0)
+    return [
+        ("`trueup plan --app ..` as a whole process, state warm", "1 s", f"{planned * 1000:.0f} ms"),
+        ("`trueup --help`", "300 ms", f"{helped * 1000:.0f} ms"),
+    ]
+
+
+def many_pushes(serve: Serve, clone: Clone, applications: int, pushes: int) -> Rows:
     """One commit a second, each touching another application."""
-    before = serve.total("trueup_runs_total")
+    tell(f"{pushes} commits, one a second")
+    before = serve.counted()[2]
     for number in range(pushes):
         begun = time.monotonic()
         touched = applications - 2 - number
         clone.push(f"{folder(touched)}/2.yaml", manifest(touched, 2, "one of many"))
         serve.trigger()
         time.sleep(max(0.0, 1 - (time.monotonic() - begun)))
-    serve.wait(lambda: serve.total("trueup_runs_total") - before >= pushes, 60)
+    serve.wait(lambda: serve.counted()[2] - before >= pushes, 60)
     time.sleep(2)
-    runs = serve.total("trueup_runs_total") - before
+    runs = serve.counted()[2] - before
     listed = subprocess.run(
         [str(TRUEUP), "status", "--repo", str(clone.where.parent / "large.git"), "-o", "json"],
         env=serve.environment,
