@@ -35,8 +35,8 @@ class Serve:
             self.port = free.getsockname()[1]
         self.begun = time.monotonic()
         self.environment = {**os.environ, "TRUEUP_STATE": str(state), "BENCH_TOKEN": "bench", "TRUEUP_TRIGGER_TOKEN_ENV": "BENCH_TOKEN"}
-        arguments = [TRUEUP, "serve", "--repo", str(bare), "--poll", poll, "--listen", f"127.0.0.1:{self.port}"]
-        self.log = open(state.parent / f"{state.name}.log", "wb")  # noqa: SIM115
+        arguments = [str(TRUEUP), "serve", "--repo", str(bare), "--poll", poll, "--listen", f"127.0.0.1:{self.port}"]
+        self.log = (state.parent / f"{state.name}.log").open("wb")
         self.process = subprocess.Popen(arguments, env=self.environment, stderr=self.log, stdout=self.log)
 
     def metrics(self) -> dict[str, float]:
@@ -70,6 +70,10 @@ class Serve:
                 pass
             time.sleep(pause)
         raise SystemExit(f"not true after {seconds} s; see {self.log.name}")
+
+    def wait_for_runs(self, runs: float) -> float:
+        """Seconds until so many runs have ended since it began."""
+        return self.wait(lambda: self.counted()[2] >= runs, 60)
 
     def synced(self) -> float:
         """How many applications are synced and healthy."""
@@ -133,7 +137,7 @@ def push_to_applied(
         clone.push(path, text)
         begun = time.monotonic()
         serve.trigger()
-        serve.wait(lambda done=before[2] + expected: serve.counted()[2] >= done, 60)
+        serve.wait_for_runs(before[2] + expected)
         times.append(time.monotonic() - begun)
         time.sleep(0.5)
         after = serve.counted()
@@ -281,7 +285,7 @@ def many_pushes(serve: Serve, clone: Clone, applications: int, pushes: int) -> R
     ]
 
 
-def told(counts: list[tuple[float, float, float]]) -> str:
+def told(counts: Counts) -> str:
     """The counts, once when they are all the same."""
     texts = [", ".join(f"{each:.0f}" for each in one) for one in counts]
     return texts[0] if len(set(texts)) == 1 else " / ".join(texts)
