@@ -14,7 +14,7 @@ PART_OF: Final = "applyset.kubernetes.io/part-of"
 SET_ID: Final = "applyset.kubernetes.io/id"
 TOOLING: Final = "applyset.kubernetes.io/tooling"
 GROUP_KINDS: Final = "applyset.kubernetes.io/contains-group-kinds"
-NAMESPACES: Final = "applyset.kubernetes.io/additional-namespaces"
+ADDITIONAL_NAMESPACES: Final = "applyset.kubernetes.io/additional-namespaces"
 
 OWNER: Final = "trueup.dev/owner"
 OBJECT: Final = "trueup.dev/object"

@@ -13,10 +13,20 @@ from trueup.model.errors import Refused
 from trueup.model.manifest import Body, Key
 from trueup.runtimes.kubernetes.client.discovery import Resource
 from trueup.runtimes.kubernetes.live import LiveObject
-from trueup.runtimes.kubernetes.marks import GROUP_KINDS, NAMESPACES, OWNER, SET_ID, TOOLING, Marks, annotations, mapping, repository_label
+from trueup.runtimes.kubernetes.marks import (
+    ADDITIONAL_NAMESPACES,
+    GROUP_KINDS,
+    OWNER,
+    SET_ID,
+    TOOLING,
+    Marks,
+    annotations,
+    mapping,
+    repository_label,
+)
 
 CONFIG_MAPS: Final = Resource("", "v1", "ConfigMap", "configmaps", True, frozenset())
-_NAMESPACES: Final = Resource("", "v1", "Namespace", "namespaces", False, frozenset())
+NAMESPACES: Final = Resource("", "v1", "Namespace", "namespaces", False, frozenset())
 _TOOL: Final = "trueup"
 
 
@@ -44,7 +54,7 @@ class Parent:
             return None
         said = annotations(live.body)
         _check_tool(live, str(said.get(TOOLING, "")))
-        namespaces = _listed(said.get(NAMESPACES))
+        namespaces = _listed(said.get(ADDITIONAL_NAMESPACES))
         revision, synced = str(data.get("revision", "")), str(data.get("synced", ""))
         return cls(marks, revision, _policy(data.get("policy")), _listed(said.get(GROUP_KINDS)), namespaces, synced)
 
@@ -71,7 +81,7 @@ class Parent:
                 "name": self.marks.parent,
                 "namespace": self.marks.own_namespace,
                 "labels": {SET_ID: self.marks.id, OWNER: repository_label(owner.repository)},
-                "annotations": {**said, NAMESPACES: ",".join(others)},
+                "annotations": {**said, ADDITIONAL_NAMESPACES: ",".join(others)},
             },
             "data": {**data, "policy": policy, **({"synced": self.synced} if self.synced else {})},
         }

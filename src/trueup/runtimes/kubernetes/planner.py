@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from trueup.model.contracts import Desired
-from trueup.model.manifest import Key
+from trueup.model.manifest import Key, Manifest, Origin
 from trueup.model.plan import Action, Verb
 from trueup.runtimes.kubernetes.client.definitions import kinds_declared
 from trueup.runtimes.kubernetes.client.discovery import Resource
@@ -17,7 +17,7 @@ from trueup.runtimes.kubernetes.hooks import Occasion, Options, Phase
 from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.marks import Marks
 from trueup.runtimes.kubernetes.order import FIRST
-from trueup.runtimes.kubernetes.parent import Parent, group_kind
+from trueup.runtimes.kubernetes.parent import NAMESPACES, Parent, group_kind
 from trueup.runtimes.kubernetes.planning import actions_of, refuse
 from trueup.runtimes.kubernetes.settled import Settled
 from trueup.runtimes.kubernetes.trial import UNLOOKED, Trial, Trials
@@ -26,6 +26,7 @@ from trueup.runtimes.kubernetes.wanted import Wanted, completed, distinct, settl
 
 T = TypeVar("T")
 
+KEEP_ANNOTATION: Final = "helm.sh/resource-policy"
 _SERVED_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 0.1
 
@@ -69,6 +70,9 @@ class Planner:
             each = Wanted(key, body, manifest, resource, self.marks, desired.application.spec.ignore)
             found.append(settled(each) if self.settled.wants_the_same(each) else each)
         by_key = distinct(desired, found)
+        namespace = await self._namespace(desired)
+        if namespace is not None:
+            by_key.setdefault(namespace.key, namespace)
         refuse([Trial(each, None, refusal=self.limits.objection(each.key)) for each in by_key.values()], desired.application.name)
         return by_key
 
@@ -78,6 +82,8 @@ class Planner:
         await self.view.follow(await self._kinds(wanted.values(), parent))
         members = await self.view.members(parent) if parent else {}
         trials = await self._trials(desired, self._taking_part(desired, wanted.values(), parent), members)
+        if any(trial.refusal for trial in trials):
+            self.settled.namespaces.clear()
         refuse(trials, desired.application.name)
         leaving = [live for key, live in members.items() if key not in wanted and self.marks.holds(live.body)]
         actions = list(actions_of(desired, trials, leaving, self.marks))
@@ -88,6 +94,21 @@ class Planner:
         """Try out, now that what they needed is there, the objects that could not be tried out when the plan was made."""
         trials = Trials(self.cluster, desired.revision)
         return await together(_served(trials, each) for each in wanted)
+
+    async def _namespace(self, desired: Desired) -> Wanted | None:
+        """The namespace that the application asks for (``createNamespace``), unless somebody else has made it. It stays when all else goes:
+        others may have come to live in it."""
+        specification = desired.application.spec
+        key = Key("Namespace", specification.namespace)
+        if not specification.create_namespace or not key.name or key.name in self.settled.namespaces:
+            return None
+        live = await self.view.current(NAMESPACES, key)
+        if live is not None and not self.marks.claims(live.body):
+            self.settled.namespaces.add(key.name)
+            return None
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": key.name, "annotations": {KEEP_ANNOTATION: "keep"}}}
+        origin = Origin(desired.application.file, desired.application.line, desired.revision)
+        return Wanted(key, body, Manifest(key, body, origin), NAMESPACES, self.marks, specification.ignore)
 
     async def _kinds(self, wanted: Iterable[Wanted], parent: Parent | None) -> list[Resource]:
         kinds = {each.resource.group_kind: each.resource for each in wanted if each.resource}

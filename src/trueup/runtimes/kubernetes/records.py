@@ -1,19 +1,16 @@
 """The parents of all sets at a target: read, written, remembered."""
 
-from typing import Any, Final
+from typing import Any
 
 from trueup.model.contracts import Owner
 from trueup.model.errors import Refused
-from trueup.runtimes.kubernetes.client.discovery import Resource
 from trueup.runtimes.kubernetes.client.request import Answer, Reason
 from trueup.runtimes.kubernetes.cluster import Cluster, Lock
 from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.marks import OWNER, SET_ID, Marks
-from trueup.runtimes.kubernetes.parent import CONFIG_MAPS, Parent
+from trueup.runtimes.kubernetes.parent import CONFIG_MAPS, NAMESPACES, Parent
 from trueup.runtimes.kubernetes.refusals import lacks_namespace
 from trueup.runtimes.kubernetes.views import View
-
-_NAMESPACES: Final = Resource("", "v1", "Namespace", "namespaces", False, frozenset())
 
 
 class Records:
@@ -83,6 +80,6 @@ class Records:
 
     async def _make_namespace(self, name: str) -> None:
         body: dict[str, Any] = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-        answer = await self._cluster.apply(_NAMESPACES, body)
+        answer = await self._cluster.apply(NAMESPACES, body)
         if answer.refusal:
             raise self._cluster.refused(f"the namespace {name} for our own records cannot be made", answer)

@@ -40,6 +40,8 @@ class Settled:
         self._notes: dict[tuple[Owner, Key], _Note] = {}
         self._unwritten: dict[tuple[Owner, Key], _Note | None] = {}
         self._file = file
+        self.namespaces: set[str] = set()
+        """Namespaces that are there and not ours, as far as is known: no need to ask for them in each plan."""
         with self._opened() as database:
             owners: dict[tuple[str, str], Owner] = {}
             for repository, application, key, desired, seen in database.execute("select * from settled") if database else ():
