@@ -127,6 +127,9 @@ class Clone:
         self.git("push", "-q")
 
 
+Counts = list[tuple[float, float, float]]
+
+
 def push_to_applied(
     serve: Serve, clone: Clone, path: str, texts: list[str], expected: int
 ) -> tuple[float, list[tuple[float, float, float]]]:
