@@ -30,7 +30,7 @@ def confined() -> Iterator[Confined]:
     confined.close()
 
 
-@pytest.mark.parametrize("case", cases())
+@pytest.mark.parametrize("case", list(cases()))
 def test_an_object_is_given_its_health_and_the_reason(case: dict[str, Any], confined: Confined) -> None:
     rules = Rules(map(HealthRule.model_validate, case["rules"]), confined=confined) if "rules" in case else BUILT_IN
     health = health_of(case["object"], rules, datetime.fromisoformat(case["now"]) if "now" in case else NOW)

@@ -48,7 +48,7 @@ def beside_others(value: Any) -> Any:
     return changed
 
 
-@pytest.mark.parametrize(("version", "kind", "case"), cases())
+@pytest.mark.parametrize(("version", "kind", "case"), list(cases()))
 def test_a_custom_kind_is_given_its_health(version: str, kind: str, case: dict[str, Any]) -> None:
     body: dict[str, Any] = {"apiVersion": version, "kind": kind, "metadata": {"name": "x", **case.get("metadata", {})}}
     body |= {part: dict(case[part]) for part in ("spec", "status") if part in case}
