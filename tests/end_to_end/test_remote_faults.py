@@ -54,6 +54,7 @@ async def test_a_branch_that_was_renamed_leaves_all_as_it_is_until_it_is_back(es
         git(origin, "branch", "--move", "main", "trunk")
         await eventually(lambda: "trunk" in log_of(estate))
         assert size_of_named(estate, "main") == 1
+        assert "newer commits are not seen" in estate.trueup("status", "--branch", "main").out
         git(origin, "branch", "--move", "trunk", "main")
         estate.commit(size(2))
         await eventually(lambda: size_of_named(estate, "main") == 2)

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from trueup.engine.course import Course
-from trueup.engine.discover import cross_check, discover, duplicates, ignored, is_declaration
+from trueup.engine.discover import Found, cross_check, discover, duplicates, ignored, is_declaration
 from trueup.engine.equipment import Equipment
 from trueup.engine.observe import by_whom, observe
 from trueup.engine.plan import plan
@@ -119,13 +119,14 @@ class Inspections:
         return await self.equipment.work.through(self._check, tree, path)
 
     def _check(self, tree: Tree, path: str) -> list[Fault]:
-        files = [each for each in tree.walk(path) if is_declaration(each)]
-        hidden = ignored(tree, path, files)
-        found = discover("", tree, [file for file in files if file not in hidden], self.equipment.kinds)
+        found = self._discovered(tree, path)
         targets = {target.name: target for target in found.targets}
-        outlines = [Outline(each.name, each.file, each.target, each.spec.depends_on) for each in found.applications]
-        lines = {each.name: (each.file, each.line) for each in found.applications}
-        crossed = cross_check(outlines, set(targets), lines)
+        crossed = _crossed(found, found)
+        if path and crossed:
+            # What is named may be declared beside this folder.
+            everything = self._discovered(tree, "")
+            targets = {target.name: target for target in everything.targets} | targets
+            crossed = _crossed(found, everything)
         doubled = [duplicates(found.applications), duplicates(found.targets), crossed]
         faults = [*found.faults, *(fault for faults in doubled for each in faults.values() for fault in each)]
         for application in found.applications:
@@ -136,6 +137,11 @@ class Inspections:
             except Unrendered as error:
                 faults.extend(error.faults)
         return sorted(dict.fromkeys(faults))
+
+    def _discovered(self, tree: Tree, path: str) -> Found:
+        files = [each for each in tree.walk(path) if is_declaration(each)]
+        hidden = ignored(tree, path, files)
+        return discover("", tree, [file for file in files if file not in hidden], self.equipment.kinds)
 
     async def render(self, repository: Repository, selection: Selection, commit: str) -> list[tuple[str, list[Rendered]]]:
         """What applications render to. Raises DeclarationError with every fault of what is meant."""
@@ -189,6 +195,15 @@ class Inspections:
         raise UsageError(f"`{course.address.application}` has {what}", hint=hint)
 
 
+def _crossed(found: Found, everything: Found) -> dict[str, list[Fault]]:
+    """What is wrong between the declarations that were found and all that there are, of those that were found."""
+    declared = {each.name: each for each in (*everything.applications, *found.applications)}
+    outlines = [Outline(each.name, each.file, each.target, each.spec.depends_on) for each in declared.values()]
+    targets = {target.name for target in (*everything.targets, *found.targets)}
+    lines = {each.name: (each.file, each.line) for each in found.applications}
+    return {name: faults for name, faults in cross_check(outlines, targets, lines).items() if name in lines}
+
+
 def _as_declared(course: Course) -> Status:
     """The remembered status, held against what Git says by now."""
     standing: Standing | None = course.standing
@@ -209,4 +224,6 @@ def _as_declared(course: Course) -> Status:
     behind = status.revision != declared.revision and status.sync is Sync.SYNCED
     never = not status.revision and status.sync is Sync.UNKNOWN and not status.message
     sync = Sync.OUT_OF_SYNC if behind or never else status.sync
-    return msgspec.structs.replace(status, desired_revision=declared.revision, sync=sync)
+    unread = course.known.followed.error if course.known.followed else ""
+    message = status.message or (f"newer commits are not seen: {unread}" if unread else "")
+    return msgspec.structs.replace(status, desired_revision=declared.revision, sync=sync, message=message)
