@@ -1,7 +1,7 @@
 """How a run that does not become ready ends."""
 
-from tests.end_to_end.estate import Estate, application, documents, target, thing
-from trueup.model.run import RunState
+from tests.end_to_end.estate import Estate, application, documents, eventually, target, thing
+from trueup.model.run import RunState, Trigger
 
 
 async def test_what_stays_unknown_ends_at_its_timeout(estate: Estate) -> None:
@@ -26,3 +26,14 @@ async def test_refusals_are_counted_and_then_the_run_fails(estate: Estate) -> No
     assert "no room" in runs[-1].message
     assert len(history) == 1, "tries are no runs of their own"
     assert (estate.world().names(), history[0].outcomes[0].state) == ([], "failed")
+
+
+async def test_drift_while_a_run_waits_is_undone_when_it_has_ended(estate: Estate) -> None:
+    files = {"web/a.yaml": documents(thing("a", size=1)), "web/slow.yaml": documents(thing("slow", healthyAfter="1500ms"))}
+    estate.commit({"trueup.yaml": documents(target(), application()), **files})
+    async with estate.served() as operator:
+        await eventually(lambda: estate.world().names() == ["Thing/a", "Thing/slow"])
+        estate.world().put(thing("a", size=7))
+        await eventually(lambda: estate.world().specification("Thing/a") == {"size": 1})
+        history = await operator.history()
+    assert [run.trigger for run in reversed(history)] == [Trigger.POLL, Trigger.DRIFT]

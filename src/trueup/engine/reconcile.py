@@ -194,14 +194,19 @@ class Reconciler:
     async def _walk(self, course: Course, row: Row, wish: Wish) -> Later:
         with self.stage("render"):
             walk = Walk(course, await self.wants.runtime(course), await self.wants.desired(course), row, wish)
-        if not course.goes_on:
+        resumed = course.goes_on
+        if not resumed:
             with self.stage("plan"):
                 planned = await plan(walk.runtime, walk.desired, self.memory)
             stay = await self._decide(walk, planned)
             if stay is not None:
                 return stay
         later = await self._carry_out(walk)
-        return later if later is not None else await self._finish(walk)
+        if later is not None:
+            return later
+        ended = await self._finish(walk)
+        # What moved while the run waited has only woken it: one look tells whether it was drift.
+        return Later(time.time()) if resumed and ended == DONE and not course.removed else ended
 
     async def _decide(self, walk: Walk, planned: Plan) -> Later | None:
         """Whether the plan is carried out: a run begins (None), or the walk ends here."""
