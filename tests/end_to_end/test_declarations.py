@@ -85,6 +85,22 @@ async def test_every_fault_of_every_file_is_told_at_once(estate: Estate) -> None
     assert [place[0] for place in places] == ["a/trueup.yaml", "a/trueup.yaml", "b/trueup.yaml", "c/one.yaml", "c/two.yaml"]
 
 
+async def test_a_folder_is_checked_by_itself_with_what_it_names_elsewhere(estate: Estate) -> None:
+    estate.commit(
+        {
+            "trueup.yaml": documents(target(), application("web")),
+            "web/a.yaml": "a: [",
+            "shop/trueup.yaml": documents(application("shop", path=".", dependsOn=["web"]), application("stray", "gone", path=".")),
+            "shop/a.yaml": documents(thing("a")),
+            "copy/shop/trueup.yaml": documents(application("shop", path=".")),
+        }
+    )
+    said = estate.trueup("check", "shop", "-o", "json", cwd=estate.workplace.clone)
+    assert [(item["file"], item["line"], item["message"]) for item in said.document["items"]] == [
+        ("shop/trueup.yaml", 11, "target `gone` does not exist")
+    ]
+
+
 async def test_cycles_are_named_when_declarations_are_checked(estate: Estate) -> None:
     faults = await _checked(
         estate,
@@ -272,6 +288,7 @@ async def test_folders_that_are_renamed_and_broken_in_one_commit_remove_nothing(
         await operator.apply()
         assert len(estate.world().names()) == 30
         assert "stays as it is" in (await operator.status("app000")).message
+        assert "fault: services/app000/trueup.yaml:2: " in estate.log.getvalue()
         assert await operator.waiting() == []
         mended = estate.commit({"services/app000/trueup.yaml": files["apps/app000/trueup.yaml"]})
         await operator.apply()

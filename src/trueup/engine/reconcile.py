@@ -105,7 +105,7 @@ class Reconciler:
             step.trigger = trigger
             await self.store(self.memory.advance, step)
             await self._lift(repository.identity, known.approvals)
-            self.equipment.telemetry.info("followed", revision=head.commit, touched=len(step.wake), faults=len(step.followed.faults))
+            self.report.followed(before, step)
             return step.followed
 
     async def date(self, repository: Repository) -> int:

@@ -7,7 +7,7 @@ import msgspec
 
 from trueup.engine.course import WELL, Course
 from trueup.model.health import HealthReport
-from trueup.model.memory import Address, Drifted, Memory, Standing
+from trueup.model.memory import Address, Advance, Drifted, Followed, Memory, Standing
 from trueup.model.plan import Hold, Plan
 from trueup.model.run import Outcome, Run, RunState, Sync, Trigger
 from trueup.model.source import Revision
@@ -21,6 +21,7 @@ UNREACHABLE: Final = "unreachable: "
 HELD: Final = ("approval", "owner")
 # An application stands at one target, and for a while at those that it moves away from.
 MOST_TARGETS: Final = 8
+MOST_FAULTS: Final = 20
 
 
 class Reports:
@@ -30,6 +31,19 @@ class Reports:
         self.memory = memory
         self.store = store.through
         self.telemetry = telemetry
+
+    # ------------------------------------------------------------------ a repository
+
+    def followed(self, before: Followed, step: Advance) -> None:
+        """A repository stepped to a new head: whom it touches, and what is wrong by now and was not before."""
+        now = step.followed
+        self.telemetry.info("followed", revision=now.commit, touched=len(step.wake), faults=len(now.faults))
+        own = (fault for declared, _ in step.applications for fault in declared.faults)
+        new = [fault for fault in dict.fromkeys((*now.faults, *own)) if fault not in before.faults]
+        for fault in new[:MOST_FAULTS]:
+            self.telemetry.warn(f"fault: {fault}", hint=fault.hint)
+        if len(new) > MOST_FAULTS:
+            self.telemetry.warn(f"and {len(new) - MOST_FAULTS} more faults", hint="`trueup check` tells all of them")
 
     # ------------------------------------------------------------------ without a run
 
