@@ -7,6 +7,7 @@ import pytest
 from tests.end_to_end.estate import Estate, Files, Operator, application, documents, eventually, target, thing
 from trueup.model.errors import DeclarationError, Fault
 from trueup.model.run import RunState, Sync
+from trueup.toolkit.git.working_tree import WorkingTree
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
@@ -333,6 +334,45 @@ async def test_what_is_wrong_at_another_commit_is_told_by_its_plan(estate: Estat
             await operator.plan(revision=commit)
         assert raised.value.faults[0].place == "web/a.yaml:2"
         assert await _names(operator) == ["web"]
+
+
+async def test_a_declaration_that_was_broken_from_the_start_is_told_by_every_command(estate: Estate) -> None:
+    estate.commit({"trueup.yaml": documents(target(), application("web")), "web/a.yaml": documents(thing("a"))})
+    async with estate.operator() as operator:
+        await operator.apply()
+        estate.workplace.git("switch", "--quiet", "--create", "proposal")
+        commit = estate.workplace.commit({"new/trueup.yaml": "a: [\n"}, push=False)
+        estate.workplace.push("origin", "proposal")
+        with pytest.raises(DeclarationError):
+            await operator.plan(revision=commit)
+        assert await operator.plan("web", revision=commit) != []
+        estate.workplace.push("origin", "proposal:main")
+        with pytest.raises(DeclarationError):
+            await operator.plan()
+        await operator.apply()
+        assert isinstance(operator.problem, DeclarationError)
+        assert operator.problem.where == "new/trueup.yaml:2"
+        assert await operator.apply("web") == []
+        assert operator.problem is None
+
+
+async def test_the_working_tree_tells_what_is_wrong_in_it_and_of_what_is_meant_alone(estate: Estate) -> None:
+    estate.commit({"trueup.yaml": documents(target(), application("web"), application("api")), "web/a.yaml": documents(thing("a"))})
+    estate.commit({"api/a.yaml": documents(thing("b"))})
+    broken: Files = {
+        "new/trueup.yaml": "a: [\n",
+        "trueup.yaml": documents(target(), application("web"), application("api", dependsOn=["wbe"])),
+    }
+    estate.workplace.write(broken)
+    tree = await WorkingTree.open(estate.workplace.clone)
+    async with estate.operator() as operator:
+        with pytest.raises(DeclarationError) as raised:
+            await operator.plan(tree=tree)
+        assert [fault.place for fault in raised.value.faults] == ["new/trueup.yaml:2", "trueup.yaml:17"]
+        assert [plan.application for plan in await operator.plan("web", tree=tree)] == ["web"]
+        with pytest.raises(DeclarationError) as raised:
+            await operator.plan("api", tree=tree)
+        assert [fault.place for fault in raised.value.faults] == ["trueup.yaml:17"]
 
 
 async def _names(operator: Operator) -> list[str]:

@@ -7,7 +7,7 @@ import msgspec
 
 from trueup.engine.advance import Stepping, Surroundings
 from trueup.engine.course import Course
-from trueup.engine.discover import discover, duplicates, ignored, is_declaration
+from trueup.engine.discover import cross_check, discover, duplicates, ignored, is_declaration
 from trueup.engine.equipment import Equipment
 from trueup.engine.guard import Facts, guard
 from trueup.engine.plan import Declarations, plan
@@ -17,7 +17,7 @@ from trueup.model.application import Application
 from trueup.model.contracts import Desired, Tree
 from trueup.model.errors import DeclarationError, Fault, UsageError
 from trueup.model.manifest import Key, Manifest, Origin
-from trueup.model.memory import Address, Declared, Followed, Memory, Row, Standing
+from trueup.model.memory import Address, Declared, Followed, Memory, Outline, Row, Standing
 from trueup.model.plan import Plan
 from trueup.model.run import Sync, Trigger
 from trueup.model.selection import Selection
@@ -90,7 +90,7 @@ class Previews:
     async def head(self, repository: Repository, selection: Selection) -> list[Plan]:
         """Plans at the revisions that the followed branch has now. Raises DeclarationError with the faults of all that are meant."""
         plans: list[Plan] = []
-        faults: list[Fault] = []
+        faults = _anywhere(selection, await self._followed(repository))
         for address in await self.addresses(repository, selection):
             course = await self.course(address)
             if course.application is None:
@@ -123,7 +123,8 @@ class Previews:
         step = await self.equipment.work.through(self._stepping(followed, commit).advance)
         tree = self.equipment.following(repository).mirror.tree(commit)
         touched = {declared.application.name: declared for declared, _ in step.applications}
-        faults = [fault for declared in touched.values() for fault in declared.faults if _takes(selection, declared.application)]
+        faults = _anywhere(selection, step.followed)
+        faults += [fault for declared in touched.values() for fault in declared.faults if _takes(selection, declared.application)]
         if faults:
             raise DeclarationError(tuple(dict.fromkeys(faults)))
         if selection.names or selection.everything:
@@ -152,7 +153,7 @@ class Previews:
     async def tree(self, repository: Repository, selection: Selection, tree: Tree) -> list[Plan]:
         """Plans of the files as they lie on disk: of what is meant, or else of what differs from the head."""
         await self._followed(repository)
-        found = await self.equipment.work.through(self._discovered, repository, tree)
+        found = await self.equipment.work.through(self._discovered, repository, selection, tree)
         touched = await self.equipment.work.through(lambda: [each for each in found if self._differs(each, tree)])
         outlines = await self.store(self.memory.outlines, repository.identity)
         removed = sorted({each.name for each in outlines if not each.absent} - {each.name for each in found})
@@ -177,14 +178,21 @@ class Previews:
             raise DeclarationError(tuple(dict.fromkeys(faults)))
         return proposals
 
-    def _discovered(self, repository: Repository, tree: Tree) -> list[Application]:
+    def _discovered(self, repository: Repository, selection: Selection, tree: Tree) -> list[Application]:
+        """What the files declare. Raises DeclarationError with every fault; where somebody is named, with those that are theirs."""
         files = [path for path in tree.walk(repository.path) if is_declaration(path)]
         hidden = ignored(tree, repository.path, files)
         found = discover(repository.identity, tree, [file for file in files if file not in hidden], self.equipment.kinds)
-        doubled = {**duplicates(found.applications), **duplicates(found.targets)}
-        faults = [*found.faults, *(fault for each in doubled.values() for fault in each)]
+        outlines = [Outline(each.name, each.file, each.target, each.spec.depends_on) for each in found.applications]
+        targets = {target.name for target in (*found.targets, *self.memory.targets(repository.identity))}
+        crossed = cross_check(outlines, targets, {each.name: (each.file, each.line) for each in found.applications})
+        known = {each.name for each in outlines}
+        named = bool(selection.names or selection.labels)
+        faults = [] if named and known.issuperset(selection.names) else list(found.faults)
+        for several in (duplicates(found.applications), duplicates(found.targets), crossed):
+            faults += [fault for name, each in several.items() if not named or name in selection.names for fault in each]
         if faults:
-            raise DeclarationError(faults)
+            raise DeclarationError(tuple(dict.fromkeys(faults)))
         return found.applications
 
     def _differs(self, application: Application, tree: Tree) -> bool:
@@ -237,6 +245,11 @@ class Previews:
         if followed is None or not followed.commit:
             raise UsageError("the repository was not read yet", where=repository.url, hint="fetch it first")
         return followed
+
+
+def _anywhere(selection: Selection, followed: Followed) -> list[Fault]:
+    """Where nobody is named, what is wrong in any declaration is told, also in one that was never known."""
+    return [] if selection.names or selection.labels else list(followed.faults)
 
 
 def _takes(selection: Selection, application: Application) -> bool:
