@@ -195,6 +195,8 @@ class Reconciler:
         with self.stage("render"):
             walk = Walk(course, await self.wants.runtime(course), await self.wants.desired(course), row, wish)
         resumed = course.goes_on
+        if resumed and wish.digest not in ("", course.plan.digest):
+            raise Outdated("another plan is carried out just now", hint="wait until its run has ended, and plan again")
         if not resumed:
             with self.stage("plan"):
                 planned = await plan(walk.runtime, walk.desired, self.memory)
@@ -212,7 +214,8 @@ class Reconciler:
         """Whether the plan is carried out: a run begins (None), or the walk ends here."""
         course, wish = walk.course, walk.wish
         if wish.digest and planned.digest != wish.digest:
-            raise Outdated("the world moved since this plan was made", hint="plan again, and look at what is different")
+            hint = "everything is as Git says by now" if planned.empty else "plan again, and look at what is different"
+            raise Outdated("the world moved since this plan was made", hint=hint)
         if planned.empty and course.removed:
             return await self._fallen(walk)
         if planned.empty and course.settled:
@@ -322,8 +325,9 @@ class Reconciler:
             return Later(now + min(0.1 * 2**course.attempts, course.policy.retry.to), course.attempts + 1)
         refused = not all(outcome.unreachable for outcome in failed)
         if not refused or course.may_be_refused_again():
-            await self.report.retried(course, message)
-            return Later(now + pause(course.policy, course.attempts), course.attempts + 1)
+            wait = pause(course.policy, course.attempts)
+            await self.report.retried(course, message, wait)
+            return Later(now + wait, course.attempts + 1)
         await self.report.ended(course, RunState.FAILED, message)
         return DONE
 
@@ -374,16 +378,17 @@ class Reconciler:
         """What could not be planned or reached: the place is tried again for ever, the author and the operator are told."""
         where = f"{error.where}: " if isinstance(error, DeclarationError | SettingsError) and error.where else ""
         message = f"{where}{error.message}"
-        now = time.time()
+        wait = pause(course.policy, course.attempts)
+        later = Later(time.time() + wait, course.attempts + 1)
         if isinstance(error, Unreachable):
             await self.report.unreachable(course, message)
-            return Later(now + pause(course.policy, course.attempts), course.attempts + 1)
+            return later
         again = isinstance(error, Refused) and course.attempts < course.policy.retry.limit
         if again and course.run is not None and course.run.state is RunState.RUNNING:
-            await self.report.retried(course, message)
+            await self.report.retried(course, message, wait)
         else:
             await self.report.failed(course, message)
-        return Later(now + pause(course.policy, course.attempts), course.attempts + 1) if again else DONE
+        return later if again else DONE
 
 
 def _broken(error: Exception) -> Refused:

@@ -135,10 +135,13 @@ class Reports:
         """The run waits until its objects are healthy."""
         await self._stand(course, course.stands(Sync.PROGRESSING, ""))
 
-    async def retried(self, course: Course, message: str) -> None:
-        """Something failed and is tried again."""
-        self.telemetry.warn(f"tried again: {message}", attempts=course.attempts + 1)
-        await self._stand(course, course.stands(Sync.PROGRESSING, f"try {course.attempts + 1} failed: {message}"))
+    async def retried(self, course: Course, message: str, wait: float) -> None:
+        """Something failed and is tried again after a pause."""
+        refusals = course.standing.refusals if course.standing else 0
+        counted = f" (refusal {refusals} of {course.policy.retry.limit + 1})" if refusals else ""
+        told = f"{message}; tried again in {wait:.3g}s{counted}"
+        self.telemetry.warn(told, attempts=course.attempts + 1)
+        await self._stand(course, course.stands(Sync.PROGRESSING, told))
 
     async def superseded(self, course: Course, message: str = "") -> None:
         """A run that is not wanted any more ends."""

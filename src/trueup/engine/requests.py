@@ -61,7 +61,7 @@ class Engine:
             # Somebody else is fetching it: what they find is ours too.
             await asyncio.sleep(FOLLOW_OTHERS)
         try:
-            followed = await self.reconciler.follow(repository, Trigger.PERSON)
+            followed = await self.reconciler.follow(repository)
             if followed.inexact:
                 await self.reconciler.date(repository)
         finally:
