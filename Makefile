@@ -1,13 +1,13 @@
 # `make` lists the targets; each says in one line what it does.
 .DEFAULT_GOAL := list
-.PHONY: list setup demo run check test test-pythons testbed cluster cluster-down bench docs format lock
+.PHONY: list setup demo run check test test-pythons testbed cluster cluster-down bench bench-kubernetes docs format lock
 
 PYTHON := .venv/bin/python
 # The demo, the bench and the house itself are read as strictly as the package.
 SOURCES := $(wildcard src tests scripts bench)
 
 list: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
 
 setup: ## make .venv with everything installed (quick when nothing changed)
 	@scripts/setup.sh
@@ -43,6 +43,9 @@ cluster-down: setup ## end it
 
 bench: setup ## measure what must be reached
 	$(PYTHON) -m bench.walk
+
+bench-kubernetes: setup ## measure Kubernetes, beside kubectl, on a cluster of the test bed
+	$(PYTHON) -m bench.kubernetes
 
 docs: setup ## build the documentation into site/
 	.venv/bin/zensical build --clean --strict
