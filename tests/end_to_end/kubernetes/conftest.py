@@ -11,10 +11,15 @@ from tests.testbed.kubernetes.cluster import Cluster
 
 
 @pytest.fixture
-async def shop(cluster: Cluster, tmp_path: Path) -> AsyncIterator[Shop]:
-    """An application in a namespace of its own, its target opened."""
+def closed_shop(cluster: Cluster, tmp_path: Path) -> Shop:
+    """An application in a namespace of its own, its target not opened yet."""
     namespace = "shop-" + hashlib.sha256(str(tmp_path).encode()).hexdigest()[:10]
     cluster.request("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
-    found = Shop(cluster, tmp_path, namespace)
-    async with found.opened():
-        yield found
+    return Shop(cluster, tmp_path, namespace)
+
+
+@pytest.fixture
+async def shop(closed_shop: Shop) -> AsyncIterator[Shop]:
+    """The same, opened."""
+    async with closed_shop.opened():
+        yield closed_shop

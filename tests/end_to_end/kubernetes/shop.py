@@ -17,8 +17,6 @@ from trueup.runtimes.kubernetes import kubernetes
 from trueup.runtimes.kubernetes.runtime import KubernetesRuntime
 from trueup.testing import FolderTree, carry_out
 
-REPOSITORY = "https://git.example.org/estate#main"
-
 
 class Shop:
     """The application `shop` on a target."""
@@ -29,14 +27,16 @@ class Shop:
         self.namespace = namespace
         self.options: dict[str, Any] = {"namespace": f"{namespace}-records"}
         self.allowed: dict[str, Any] = {"kubeconfig": str(cluster.kubeconfig)}
-        self.owner = Owner(REPOSITORY, "shop")
+        self.secrets: dict[str, str] = {}
+        self.repository = f"https://git.example.org/{namespace}#main"
+        self.owner = Owner(self.repository, "shop")
         self.runtime: KubernetesRuntime
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[KubernetesRuntime]:
         """The runtime, freshly opened."""
-        target = Target(REPOSITORY, "cluster", TargetSpec(runtime="kubernetes", **self.options), "targets/trueup.yaml")
-        runtime = await kubernetes.open(target, Place(self.folder / "state", lambda name: Secret("", name), self.allowed))
+        target = Target(self.repository, "cluster", TargetSpec(runtime="kubernetes", **self.options), "targets/trueup.yaml")
+        runtime = await kubernetes.open(target, Place(self.folder / "state", lambda name: Secret(self.secrets[name], name), self.allowed))
         assert isinstance(runtime, KubernetesRuntime)
         self.runtime = runtime
         try:
@@ -46,7 +46,7 @@ class Shop:
 
     def desired(self, *bodies: Body, revision: str = "1" * 40, name: str = "shop", **spec: Any) -> Desired:
         """What Git says, one object to each ten lines of shop/objects.yaml."""
-        application = Application(REPOSITORY, name, ApplicationSpec(target="cluster", **spec), f"{name}/trueup.yaml", 1)
+        application = Application(self.repository, name, ApplicationSpec(target="cluster", **spec), f"{name}/trueup.yaml", 1)
         manifests = [self._manifest(body, name, 10 * number + 1) for number, body in enumerate(bodies)]
         return Desired(application, revision, tuple(manifests), FolderTree({}), run="0" * 20)
 

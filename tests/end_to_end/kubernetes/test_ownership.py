@@ -32,7 +32,7 @@ async def test_a_member_names_its_set_its_owner_itself_and_its_commit(shop: Shop
     named = shop.get("configmaps", "page")["metadata"]
     parent = shop.parent()["metadata"]
     assert named["labels"][PART_OF] == parent["labels"]["applyset.kubernetes.io/id"]
-    assert named["annotations"]["trueup.dev/object"] == f"https://git.example.org/estate#main/shop:/ConfigMap/{shop.namespace}/page"
+    assert named["annotations"]["trueup.dev/object"] == f"{shop.repository}/shop:/ConfigMap/{shop.namespace}/page"
     assert named["annotations"]["trueup.dev/revision"] == "1" * 40
     assert [each["manager"] for each in named["managedFields"]] == ["trueup"]
     assert parent["annotations"]["applyset.kubernetes.io/additional-namespaces"] == shop.namespace

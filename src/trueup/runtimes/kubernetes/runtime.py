@@ -226,6 +226,10 @@ class KubernetesRuntime:
         if not account:
             return self._cluster
         names = {"application": application.name, "namespace": application.spec.namespace}
+        if "{namespace}" in account and not application.spec.namespace:
+            # An account without a namespace is nobody's; nobody must not turn out to be us.
+            message = f"application {application.name} names no namespace, after which its target names the account that acts for it"
+            raise Refused(message, where=application.file, hint="set `namespace` in the application's spec")
         return self._cluster.acting(f"system:serviceaccount:{account.format(**names)}")
 
 

@@ -49,7 +49,11 @@ def _kubeconfigs(allowed: Allowed) -> list[Path]:
 
 def _declared(specification: Specification, place: Place) -> Access:
     def secret(name: SecretName | None) -> Secret | None:
-        return place.secret(name.secret) if name else None
+        found = place.secret(name.secret) if name else None
+        if found is not None and not found.reveal().strip():
+            # Who shows nothing is let in as somebody all the same: as `system:anonymous`.
+            raise SettingsError(f"the secret {found.identity} is empty", hint="set it in the settings")
+        return found
 
     chain, key = secret(specification.client_certificate), secret(specification.client_key)
     certificate = Certificate(chain.reveal().encode(), key) if chain and key else None

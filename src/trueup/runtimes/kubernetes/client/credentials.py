@@ -75,6 +75,8 @@ class TokenFile:
                 token = self._path.read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError) as error:
                 raise SettingsError(f"the token file {self._path} cannot be read", hint="mount it, or correct its path") from error
+            if not token:
+                raise SettingsError(f"the token file {self._path} is empty", hint=self.hint)
             self._read = now, Proof(Secret(token, f"file {self._path}"))
         return self._read[1]
 

@@ -1,0 +1,247 @@
+"""Servers that are restarted, overloaded, forgetful, or in the way."""
+
+import asyncio
+import base64
+import http.server
+import json
+import ssl
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from tests.end_to_end.kubernetes.shop import Shop, states
+from tests.end_to_end.kubernetes.test_drift import watching
+from tests.testbed.kubernetes.cluster import Cluster
+from tests.testbed.kubernetes.gate import Gate
+from trueup.model.contracts import Moved
+from trueup.model.errors import Refused, Unreachable
+from trueup.model.manifest import Key
+from trueup.model.plan import Verb
+from trueup.model.run import Outcome
+from trueup.runtimes.kubernetes.client.watching import Watching
+from trueup.testing import carry_out
+
+
+@pytest.fixture
+async def gate(closed_shop: Shop) -> AsyncIterator[Gate]:
+    """A gate between the shop and its cluster."""
+    gate = Gate(closed_shop.cluster.url)
+    await gate.open()
+    closed_shop.allowed["kubeconfig"] = str(gate.kubeconfig(closed_shop.cluster.kubeconfig, closed_shop.folder / "kubeconfig"))
+    yield gate
+    await gate.shut()
+
+
+@pytest.fixture
+async def mortal(second_cluster: Cluster, tmp_path: Path) -> AsyncIterator[Shop]:
+    """A shop on a cluster that may be stopped."""
+    namespace = f"shop-{tmp_path.name.lower().replace('_', '-')[:40]}"
+    second_cluster.request("POST", "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}})
+    shop = Shop(second_cluster, tmp_path, namespace)
+    async with shop.opened():
+        yield shop
+
+
+async def test_a_server_restarted_in_the_middle_of_an_apply_is_unreachable_and_the_rest_follows(mortal: Shop) -> None:
+    desired = mortal.desired(*(mortal.config_map(f"page-{number}") for number in range(300)))
+    plan = await mortal.plan(desired)
+    done: list[Outcome] = []
+
+    async def interrupted() -> None:
+        async for outcome in mortal.runtime.apply(desired, plan.changes):
+            done.append(outcome)
+            if len(done) == 20:
+                await asyncio.to_thread(mortal.cluster.stop_api_server)
+
+    with pytest.raises(Unreachable):
+        await interrupted()
+    await asyncio.to_thread(mortal.cluster.start_api_server)
+    assert 0 < len(done) < 300
+    assert set(states(await carry_out(mortal.runtime, desired, plan)).values()) == {"done"}
+    assert len(mortal.names("configmaps")) == 300
+    assert await mortal.changes(desired) == {}
+
+
+async def test_a_server_restarted_under_a_watch_loses_nothing(mortal: Shop) -> None:
+    desired = mortal.desired(mortal.config_map("page"), mortal.config_map("other"))
+    await mortal.make(desired)
+    async with watching(mortal) as told:
+        await asyncio.to_thread(mortal.cluster.stop_api_server)
+        await asyncio.sleep(0.5)
+        with pytest.raises(Unreachable):
+            await mortal.plan(desired)
+        await asyncio.to_thread(mortal.cluster.start_api_server)
+        mortal.patch("configmaps", "page", {"data": {"colour": "blue"}})
+        moved = await asyncio.wait_for(told.get(), 20)
+        assert isinstance(moved, Moved)
+        assert moved.key.name == "page"
+        assert await mortal.changes(desired) == {f"ConfigMap/{mortal.namespace}/page": Verb.UPDATE}
+
+
+async def test_a_watch_that_is_cut_goes_on_and_what_happened_meanwhile_is_told(gate: Gate, closed_shop: Shop) -> None:
+    shop = closed_shop
+    desired = shop.desired(shop.config_map("page"), shop.config_map("other"))
+    async with shop.opened():
+        await shop.make(desired)
+        async with watching(shop) as told:
+            async with gate.closed():
+                shop.patch("configmaps", "page", {"data": {"colour": "blue"}})
+                shop.delete("configmaps", "other")
+                await asyncio.sleep(0.3)
+            moves = [await asyncio.wait_for(told.get(), 5) for _ in range(2)]
+            assert sorted(each.key.name for each in moves if isinstance(each, Moved)) == ["other", "page"]
+            gate.cut()
+            await asyncio.sleep(0.2)
+            assert set((await shop.changes(desired)).values()) == {Verb.UPDATE, Verb.CREATE}
+            assert told.empty()
+
+
+async def test_a_version_that_is_too_old_means_a_new_list_and_no_deletion(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    desired = shop.desired(shop.config_map("page"), shop.config_map("other"))
+    await shop.make(desired)
+    listed = 0
+    real = Watching._list
+
+    async def list_once(self: Watching) -> tuple[list[bytes], str]:
+        nonlocal listed
+        listed += 1
+        items, version = await real(self)
+        # A version that no server has any more: the first watch is answered with 410.
+        return items, "1" if listed == 1 else version
+
+    monkeypatch.setattr(Watching, "_list", list_once)
+    async with watching(shop) as told:
+        assert await shop.changes(desired) == {}
+        shop.patch("configmaps", "page", {"data": {"colour": "blue"}})
+        moved = await asyncio.wait_for(told.get(), 5)
+        assert isinstance(moved, Moved)
+        assert moved.key.name == "page"
+        assert told.empty()
+
+
+class Busy(http.server.BaseHTTPRequestHandler):
+    """Says a few times that it is busy, then that there is nothing."""
+
+    refusals = 2
+    status = 429
+    asked: ClassVar[list[float]] = []
+
+    def do_GET(self) -> None:
+        """Asked something."""
+        type(self).asked.append(time.monotonic())
+        busy = len(self.asked) <= self.refusals
+        self.send_response(self.status if busy else 404)
+        if busy:
+            self.send_header("Retry-After", "1")
+        body = b"" if busy else json.dumps({"kind": "Status", "reason": "NotFound", "code": 404}).encode()
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments: object) -> None:
+        """Nothing."""
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_busy_server_is_asked_again_when_it_says_so(closed_shop: Shop, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Busy, "status", status)
+    monkeypatch.setattr(Busy, "asked", [])
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Busy)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}"
+    closed_shop.allowed["servers"] = [address]
+    closed_shop.options.update(server=address, token={"secret": "token"})
+    closed_shop.secrets["token"] = "x"
+    async with closed_shop.opened() as runtime:
+        assert await runtime.live(closed_shop.owner, Key("ConfigMap", "page", "", closed_shop.namespace)) is None
+    server.shutdown()
+    pauses = [after - before for before, after in zip(Busy.asked, Busy.asked[1:], strict=False)][:2]
+    assert all(0.9 < pause < 2 for pause in pauses)
+
+
+@contextmanager
+def webhook(shop: Shop, kind: str, answer: Callable[[dict[str, Any]], dict[str, Any]], effects: str = "None") -> Iterator[None]:
+    """An admission webhook of our own for the ConfigMaps of this namespace."""
+    identity = shop.cluster.authority().server("127.0.0.1")
+    chain = shop.folder / "webhook.pem"
+    chain.write_bytes(identity.certificate + identity.key)
+
+    class Hook(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["request"]
+            review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": {"uid": asked["uid"], **answer(asked)}}
+            body = json.dumps(review).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    authority = base64.b64encode(shop.cluster.authority().certificate).decode()
+    entry = {
+        "name": "page.example.org",
+        "admissionReviewVersions": ["v1"],
+        "sideEffects": effects,
+        "clientConfig": {"url": f"https://127.0.0.1:{server.server_port}/", "caBundle": authority},
+        "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["configmaps"]}],
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": shop.namespace}},
+        "timeoutSeconds": 5,
+    }
+    path = f"/apis/admissionregistration.k8s.io/v1/{kind.lower()}webhookconfigurations"
+    body = {"metadata": {"name": shop.namespace}, "webhooks": [entry]}
+    assert shop.cluster.request("POST", path, body)[0] == 201
+    time.sleep(0.5)
+    try:
+        yield
+    finally:
+        shop.cluster.request("DELETE", f"{path}/{shop.namespace}")
+        server.shutdown()
+
+
+def added(asked: dict[str, Any]) -> dict[str, Any]:
+    """What the webhook adds to every object."""
+    patch = [{"op": "add", "path": "/data/injected", "value": "by the webhook"}]
+    return {"allowed": True, "patchType": "JSONPatch", "patch": base64.b64encode(json.dumps(patch).encode()).decode()}
+
+
+async def test_what_a_webhook_adds_is_never_drift(shop: Shop) -> None:
+    with webhook(shop, "Mutating", added):
+        desired = shop.desired(shop.config_map("page"))
+        await shop.make(desired)
+        assert shop.get("configmaps", "page")["data"] == {"colour": "red", "injected": "by the webhook"}
+        assert await shop.changes(desired) == {}
+        later = shop.desired(shop.config_map("page", {"colour": "blue"}), revision="2" * 40)
+        assert [each.path for each in (await shop.action(later)).changes] == ["data.colour"]
+
+
+async def test_a_webhook_that_refuses_is_told_before_anything_is_written(shop: Shop) -> None:
+    def refuse(asked: dict[str, Any]) -> dict[str, Any]:
+        return {"allowed": asked["name"] != "bad", "status": {"message": "pages must be good"}}
+
+    with webhook(shop, "Validating", refuse):
+        with pytest.raises(Refused, match=r"ConfigMap/.*/bad \(shop/objects.yaml:11\) was refused: .*pages must be good"):
+            await shop.plan(shop.desired(shop.config_map("good"), shop.config_map("bad")))
+        assert shop.names("configmaps") == []
+
+
+async def test_two_who_fight_over_a_field_both_show(shop: Shop) -> None:
+    desired = shop.desired(shop.config_map("page"))
+    await shop.make(desired)
+    for _ in range(3):
+        shop.patch("configmaps", "page", {"data": {"colour": "blue"}}, "painter")
+        assert (await shop.action(desired)).reason == "takes data.colour from painter"
+        await shop.make(desired)
+    assert shop.get("configmaps", "page")["data"] == {"colour": "red"}

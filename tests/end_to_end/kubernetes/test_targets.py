@@ -1,0 +1,116 @@
+"""What a target may do, and in whose name."""
+
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.kubernetes.shop import Shop
+from trueup.model.errors import Refused, SettingsError, Unreachable
+
+RBAC = "rbac.authorization.k8s.io/v1"
+
+
+def grant(shop: Shop, account: str, *rules: dict[str, list[str]]) -> None:
+    """Give a service account rights in our namespace."""
+    shop.cluster.request("POST", shop.path("serviceaccounts"), shop.body("v1", "ServiceAccount", account, {}))
+    shop.cluster.request("POST", shop.path(f"roles.{RBAC}"), shop.body(RBAC, "Role", account, {"rules": list(rules)}))
+    subject = {"kind": "ServiceAccount", "name": account, "namespace": shop.namespace}
+    fields = {"roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": account}, "subjects": [subject]}
+    shop.cluster.request("POST", shop.path(f"rolebindings.{RBAC}"), shop.body(RBAC, "RoleBinding", account, fields))
+
+
+async def test_an_application_has_the_rights_of_its_account_and_no_others(shop: Shop) -> None:
+    everything: list[str] = ["*"]
+    grant(shop, "shop", {"apiGroups": [""], "resources": ["configmaps"], "verbs": everything})
+    shop.options["impersonate"] = f"{shop.namespace}:{{application}}"
+    async with shop.opened():
+        desired = shop.desired(shop.config_map("page"))
+        await shop.make(desired)
+        assert await shop.changes(desired) == {}
+        with pytest.raises(Refused, match="cannot patch resource") as told:
+            await shop.plan(shop.desired(shop.config_map("page"), shop.deployment("web")))
+        assert "shop/objects.yaml:11" in told.value.message
+        stranger = shop.desired(shop.config_map("other"), name="till")
+        with pytest.raises(Refused, match=f"system:serviceaccount:{shop.namespace}:till"):
+            await shop.plan(stranger)
+        await shop.make(shop.desired())
+        assert shop.names("configmaps") == []
+
+
+async def test_an_account_that_would_be_nobody_is_refused(shop: Shop) -> None:
+    shop.options["impersonate"] = "{namespace}:deployer"
+    async with shop.opened():
+        with pytest.raises(Refused, match="names no namespace"):
+            await shop.plan(shop.desired(shop.config_map("page")))
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        ({"namespaces": ["other-*"]}, "does not take the namespace"),
+        ({"kinds": ["Deployment.apps"]}, "does not take the kind ConfigMap"),
+    ],
+)
+@pytest.mark.parametrize("where", ["options", "allowed"])
+async def test_what_is_outside_of_the_limits_is_refused_with_its_place(shop: Shop, limits: dict[str, Any], words: str, where: str) -> None:
+    getattr(shop, where).update(limits)
+    async with shop.opened():
+        with pytest.raises(Refused, match=words) as told:
+            await shop.plan(shop.desired(shop.config_map("page")))
+        assert "shop/objects.yaml:1" in told.value.message
+
+
+async def test_a_target_of_one_namespace_needs_no_rights_in_others(shop: Shop) -> None:
+    name = shop.namespace
+    shop.cluster.namespace(f"{name}-records")
+    kubeconfig = shop.cluster.user(f"dev-{name}")
+    rules = [{"apiGroups": ["", "apps"], "resources": ["*"], "verbs": ["*"]}]
+    for namespace in (name, f"{name}-records"):
+        place = {"metadata": {"name": "dev", "namespace": namespace}}
+        subjects = [{"kind": "User", "name": f"dev-{name}", "apiGroup": "rbac.authorization.k8s.io"}]
+        binding = {"roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "dev"}, "subjects": subjects, **place}
+        shop.cluster.request("POST", shop.path(f"roles.{RBAC}", namespace), {"rules": rules, **place})
+        shop.cluster.request("POST", shop.path(f"rolebindings.{RBAC}", namespace), binding)
+    shop.allowed["kubeconfig"] = str(kubeconfig)
+    shop.options["namespaces"] = [name]
+    async with shop.opened() as runtime:
+        await shop.make(shop.desired(shop.config_map("page"), shop.deployment("web", replicas=0)))
+        assert [len(owned.keys) for owned in await runtime.owned()] == [2]
+        await shop.make(shop.desired())
+
+
+async def test_a_server_that_is_another_is_not_spoken_to(shop: Shop) -> None:
+    stranger = shop.cluster.authority().new().certificate.decode()
+    shop.allowed.update(servers=[shop.cluster.url])
+    shop.options.update(server=shop.cluster.url, certificateAuthority=stranger, token={"secret": "token"})
+    shop.secrets["token"] = "not-a-token"
+    async with shop.opened():
+        with pytest.raises(Unreachable, match="is not who it should be"):
+            await shop.plan(shop.desired(shop.config_map("page")))
+
+
+async def test_a_token_that_is_not_known_says_so_with_a_hint(shop: Shop) -> None:
+    authority = shop.cluster.authority().certificate.decode()
+    shop.allowed.update(servers=[shop.cluster.url])
+    shop.options.update(server=shop.cluster.url, certificateAuthority=authority, token={"secret": "token"})
+    shop.secrets["token"] = "not-a-token"
+    async with shop.opened():
+        with pytest.raises(Unreachable, match="does not know us") as told:
+            await shop.plan(shop.desired(shop.config_map("page")))
+        assert told.value.hint == "renew the credentials of this target"
+
+
+async def test_a_token_that_is_empty_is_nobody_and_not_used(shop: Shop) -> None:
+    shop.allowed.update(servers=[shop.cluster.url])
+    shop.options.update(server=shop.cluster.url, token={"secret": "token"})
+    shop.secrets["token"] = "\n"
+    with pytest.raises(SettingsError, match="the secret token is empty"):
+        async with shop.opened():
+            pass
+
+
+async def test_a_cluster_that_the_operator_does_not_allow_is_not_opened(shop: Shop) -> None:
+    shop.options["context"] = "testbed"
+    with pytest.raises(SettingsError, match="may not use the context"):
+        async with shop.opened():
+            pass
