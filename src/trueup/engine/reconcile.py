@@ -248,7 +248,8 @@ class Reconciler:
         with self.stage("observe"):
             health = await observe(walk.runtime, walk.desired, course.versions, [action.key for action in planned.actions])
         await self.report.looked(course, health)
-        return self._again_while_progressing(walk, health)
+        # What is not well outside of a run is told again by the watch of its target; nobody comes back for it.
+        return DONE
 
     async def _drifted(self, walk: Walk, planned: Plan) -> Later | None:
         """Drift is undone, unless the policy leaves it; two who fight over an object are slowed down."""
@@ -361,11 +362,6 @@ class Reconciler:
         await self.report.ended(course, RunState.FAILED, message)
         rolls_back = course.policy.rollback == "auto" and course.may_roll_back
         return Later(roll_back=course.run_id if rolls_back else "")
-
-    def _again_while_progressing(self, walk: Walk, health: HealthReport) -> Later:
-        if health.state is not State.PROGRESSING:
-            return DONE
-        return Later(time.time() + LOOK_WHILE_PROGRESSING, walk.course.attempts)
 
     async def _bring_records_up_to_date(self, walk: Walk) -> None:
         """The ownership record at the target names the revision and the policy as they are now."""
