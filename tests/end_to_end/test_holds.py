@@ -272,6 +272,22 @@ async def test_a_paused_application_stays_as_it_is_until_it_is_released(estate: 
     assert estate.world().names() == ["Thing/a", "Thing/b"]
 
 
+async def test_a_person_decides_on_the_command_line(estate: Estate) -> None:
+    await _applied(estate, NAMES[:4])
+    estate.commit(_web(NAMES[:1]))
+    assert estate.trueup("hold", "web", "--reason", "the freeze").code == 0
+    assert (estate.trueup("apply").code, estate.trueup("status").code) == (3, 3)
+    assert estate.trueup("release", "web").code == 0
+    held = estate.trueup("apply", "-o", "json")
+    digest = held.document["items"][0]["plan"]
+    assert (held.code, "3 of 4 objects would be deleted" in held.err) == (3, True), held.err
+    assert estate.trueup("approve", "web", "--digest", "0" * 32).code == 64
+    assert estate.trueup("approve", "web", "--digest", digest[:10]).code == 0
+    assert estate.trueup("apply").code == 0
+    assert estate.world().names() == ["Thing/t00"]
+    assert estate.trueup("approve", "web").code == 64, "nothing waits any more"
+
+
 async def test_yes_approves_what_is_held(estate: Estate) -> None:
     await _applied(estate, NAMES[:4])
     estate.commit(_web(NAMES[:1]))

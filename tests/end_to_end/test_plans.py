@@ -123,6 +123,18 @@ async def test_a_plan_file_still_holds_when_git_moved_elsewhere(estate: Estate) 
     assert (estate.world().specification("Thing/a"), estate.world().specification("Thing/b")) == ({"size": 2}, {"size": 1})
 
 
+async def test_a_run_under_way_is_not_taken_for_the_plan_of_a_file(estate: Estate) -> None:
+    estate.commit({**ONE, "web/a.yaml": documents(thing("a", size=1, healthyAfter="1s"))})
+    async with estate.operator() as operator:
+        first = (await operator.plan("web"))[0]
+        begun = await operator.apply("web", wait=False)
+        assert await operator.apply("web", revision=first.revision, digests=(("web", "0" * 32),)) == []
+        assert isinstance(operator.problem, Outdated), operator.problem
+        runs = await operator.apply("web", revision=first.revision, digests=(("web", first.digest),))
+        assert operator.problem is None
+    assert [(run.id, run.state) for run in runs] == [(begun[0].id, "succeeded")], "it is the one that was asked for"
+
+
 async def test_the_engine_refuses_another_digest(estate: Estate) -> None:
     estate.commit(ONE)
     async with estate.operator() as operator:

@@ -66,7 +66,7 @@ class Drain:
         begun = 0
         while self._open and len(self._walking) < AT_ONCE:
             address = self._open.popleft()
-            if address in self._walking:
+            if address in self._walking or address not in self.wishes:
                 continue
             row = await self.store(self.memory.claim_one, address, self.equipment.lease, time.time())
             if row is not None:
@@ -100,19 +100,33 @@ class Drain:
             return
 
     async def _walk(self, row: Row, wait: bool) -> None:
-        address = row.address
+        address, wish = row.address, self.wishes[row.address]
+        refused = False
         try:
-            later = await self.reconciler.walk(row, self.wishes[address])
+            later = await self.reconciler.walk(row, wish)
         except TrueupError as error:
             self.told.put_nowait(error)
-            later = DONE
-        standing = await self._tell(address)
+            refused = True
+            later = await self._as_it_was(address)
+        standing = None if refused else await self._tell(address)
         await self._settle(row, later)
-        if not wait or self._gives_up(standing):
+        if not wait or refused or self._gives_up(standing) or await self._has_ended(wish, standing):
             # What is not ready yet stays in the queue, for a serve or for the next command.
             self.wishes.pop(address, None)
         self._walking.pop(address, None)
         self._woken.set()
+
+    async def _as_it_was(self, address: Address) -> Later:
+        """Nothing was done: a run that is under way still has to go on, by whoever comes next."""
+        known = await self.store(self.memory.known, address)
+        return DONE if known.run is None else Later(time.time())
+
+    async def _has_ended(self, wish: Wish, standing: Standing | None) -> bool:
+        """Whether nothing more comes of the wish: its run has failed, or the one plan that was wished for was carried out."""
+        run = await self.store(self.memory.run, standing.status.last_run) if standing and standing.status.last_run else None
+        if run is None or run.finished_at is None or run.finished_at.timestamp() < self._begun - 0.01:
+            return False
+        return run.plan == wish.digest if wish.digest else run.state is RunState.FAILED
 
     def _gives_up(self, standing: Standing | None) -> bool:
         """A target that does not answer is tried for ever, but nobody waits for ever at a terminal."""
