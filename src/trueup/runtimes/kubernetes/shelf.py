@@ -8,34 +8,51 @@ from typing import Final
 import msgspec
 
 from trueup.model.health import State
-from trueup.model.manifest import Body, Key, digest_of
-from trueup.runtimes.kubernetes.concealing import concealed
-from trueup.runtimes.kubernetes.live import LiveObject, comparable
-from trueup.runtimes.kubernetes.marks import PART_OF, labels
+from trueup.model.manifest import Body, Key
+from trueup.runtimes.kubernetes.client.discovery import Resource
+from trueup.runtimes.kubernetes.client.watching import body_of
+from trueup.runtimes.kubernetes.comparing import seen_of
+from trueup.runtimes.kubernetes.live import LiveObject
+from trueup.runtimes.kubernetes.marks import PART_OF, owner_in
 
 _QUICK: Final = 1
 
 
+class _Metadata(msgspec.Struct, frozen=True, rename="camel"):
+    name: str
+    namespace: str = ""
+    resource_version: str = ""
+    labels: dict[str, str] = {}
+
+
+class _Head(msgspec.Struct, frozen=True):
+    """As much of an object as tells where it belongs: of fifty thousand, few are ever looked at again."""
+
+    metadata: _Metadata
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One object. ``compared`` is a digest of the part that plans compare; ``state`` is its health; ``part_of`` the set it is in."""
+    """One object, packed. ``part_of`` is the set that it is in."""
 
     packed: bytes
     resource_version: str
     part_of: str
-    compared: str
-    state: State
 
-    @property
-    def live(self) -> LiveObject:
-        """The object itself."""
-        return LiveObject(msgspec.json.decode(zlib.decompress(self.packed)))
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One object before and after; before it was not there, there is None."""
+
+    before: Entry | None
+    after: Entry
 
 
 class Shelf:
     """The objects of one kind. ``judge`` says how well one does."""
 
-    def __init__(self, judge: Callable[[Body], State]) -> None:
+    def __init__(self, resource: Resource, judge: Callable[[Body], State]) -> None:
+        self._resource = resource
         self._judge = judge
         self._entries: dict[Key, Entry] = {}
         self._sets: dict[str, set[Key]] = {}
@@ -46,30 +63,40 @@ class Shelf:
     def get(self, key: Key) -> LiveObject | None:
         """One object; None when there is none with our label."""
         entry = self._entries.get(key)
-        return entry.live if entry else None
-
-    def version(self, key: Key) -> str:
-        """The version that is known of an object; empty when none is."""
-        entry = self._entries.get(key)
-        return entry.resource_version if entry else ""
+        return self._unpacked(entry) if entry else None
 
     def of_set(self, part_of: str) -> Iterator[LiveObject]:
         """The members of a set."""
         for key in sorted(self._sets.get(part_of, ())):
-            yield self._entries[key].live
+            yield self._unpacked(self._entries[key])
 
-    def put(self, live: LiveObject) -> bool:
-        """Take in an object as it is now; whether it moved: in what a plan compares, or in its health. An older state changes nothing."""
-        old = self._entries.get(live.key)
-        if old is not None and not _is_newer(live.resource_version, old.resource_version):
-            return False
-        packed = zlib.compress(msgspec.json.encode(live.body), _QUICK)
-        compared = digest_of([live.uid, live.leaving, concealed(comparable(live.body))])
-        entry = Entry(packed, live.resource_version, str(labels(live.body).get(PART_OF, "")), compared, self._judge(live.body))
-        self._forget(live.key)
-        self._entries[live.key] = entry
-        self._sets.setdefault(entry.part_of, set()).add(live.key)
-        return old is None or (old.compared, old.state) != (entry.compared, entry.state)
+    def key_of(self, item: bytes) -> Key:
+        """The key of an object as a list or a watch gives it."""
+        return self._key(msgspec.json.decode(item, type=_Head))
+
+    def put(self, item: bytes) -> Step | None:
+        """Take in an object as it is now; None when what is known is as new. What it means is asked apart: few are looked at."""
+        head = msgspec.json.decode(item, type=_Head)
+        key, version = self._key(head), head.metadata.resource_version
+        old = self._entries.get(key)
+        if old is not None and not _is_newer(version, old.resource_version):
+            return None
+        entry = Entry(zlib.compress(item, _QUICK), version, head.metadata.labels.get(PART_OF, ""))
+        self._forget(key)
+        self._entries[key] = entry
+        self._sets.setdefault(entry.part_of, set()).add(key)
+        return Step(old, entry)
+
+    def moved(self, step: Step) -> LiveObject | None:
+        """The object, when it moved: when it is new, when what a plan sees of it changed, or its health."""
+        after = self._unpacked(step.after)
+        if step.before is None:
+            return after
+        before = self._unpacked(step.before)
+        owner = owner_in(after.body) or owner_in(before.body)
+        if owner is None or (before.leaving, seen_of(before, owner, None)) != (after.leaving, seen_of(after, owner, None)):
+            return after
+        return after if self._judge(before.body) is not self._judge(after.body) else None
 
     def drop(self, key: Key) -> bool:
         """An object is gone; whether it was there."""
@@ -80,6 +107,12 @@ class Shelf:
         there = set(keys)
         return [key for key in self._entries if key not in there]
 
+    def _key(self, head: _Head) -> Key:
+        return Key(self._resource.kind, head.metadata.name, self._resource.group, head.metadata.namespace)
+
+    def _unpacked(self, entry: Entry) -> LiveObject:
+        return LiveObject(body_of(zlib.decompress(entry.packed), self._resource))
+
     def _forget(self, key: Key) -> Entry | None:
         old = self._entries.pop(key, None)
         if old is not None:
@@ -88,6 +121,11 @@ class Shelf:
             if not members:
                 del self._sets[old.part_of]
         return old
+
+
+def packed(live: LiveObject) -> bytes:
+    """An object as a watch would give it."""
+    return msgspec.json.encode(live.body)
 
 
 def _is_newer(version: str, than: str) -> bool:

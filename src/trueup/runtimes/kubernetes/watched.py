@@ -9,13 +9,13 @@ from trueup.model.errors import Refused, Unreachable
 from trueup.model.health import State
 from trueup.model.manifest import Body, Key
 from trueup.runtimes.kubernetes.client.discovery import Resource
-from trueup.runtimes.kubernetes.client.watching import Broken, Happened, Kind, Listed, Resumed, Watching, body_of
+from trueup.runtimes.kubernetes.client.watching import Broken, Happened, Kind, Listed, Resumed, Watching
 from trueup.runtimes.kubernetes.cluster import Cluster
 from trueup.runtimes.kubernetes.fields import Managed
 from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.marks import OWNER, owner_in, repository_label
 from trueup.runtimes.kubernetes.parent import Parent
-from trueup.runtimes.kubernetes.shelf import Shelf
+from trueup.runtimes.kubernetes.shelf import Shelf, packed
 from trueup.runtimes.kubernetes.views import Direct, resources
 
 # A watch that breaks is back in a moment; a plan rather waits for that than to say that the cluster is not there.
@@ -28,7 +28,7 @@ class Follower:
 
     def __init__(self, cluster: Cluster, resource: Resource, scopes: tuple[str, ...], judge: Callable[[Body], State]) -> None:
         self.resource = resource
-        self.shelf = Shelf(judge)
+        self.shelf = Shelf(resource, judge)
         self._cluster = cluster
         self._scopes = scopes
         self._waiting: dict[str, Unreachable | Refused | None] = dict.fromkeys(scopes)
@@ -53,14 +53,23 @@ class Follower:
     async def _follow(self, scope: str, selector: str, told: "asyncio.Queue[Moved | Lost]") -> None:
         known = False
         async for event in Watching(self._cluster.connection, self.resource, scope, selector).events():
-            if isinstance(event, Broken | Resumed):
-                self._note(scope, event)
-                continue
-            moves = await self._take_all(event, scope) if isinstance(event, Listed) else await self._take(event)
-            for moved in moves if known else ():
-                told.put_nowait(moved)
-            # What the first list holds did not move: it was there.
-            known = True
+            match event:
+                case Broken() | Resumed():
+                    self._note(scope, event)
+                case Listed(items) if not known:
+                    # What the first list holds did not move: it was there.
+                    known = True
+                    for item in items:
+                        self.shelf.put(item)
+                case Listed(items):
+                    for moved in await self._take_all(items, scope):
+                        told.put_nowait(moved)
+                case Happened(Kind.DELETED, item):
+                    for moved in await self._take_gone(self.shelf.key_of(item)):
+                        told.put_nowait(moved)
+                case Happened(_, item):
+                    for moved in self._take(item):
+                        told.put_nowait(moved)
 
     def _note(self, scope: str, event: Broken | Resumed) -> None:
         if isinstance(event, Resumed):
@@ -72,24 +81,19 @@ class Follower:
         else:
             self._ready.set()
 
-    async def _take(self, event: Happened) -> list[Moved]:
-        live = LiveObject(body_of(event.item, self.resource))
-        return await self._take_gone(live.key) if event.kind is Kind.DELETED else self._take_one(live)
-
-    async def _take_all(self, event: Listed, scope: str) -> list[Moved]:
-        listed = [LiveObject(body_of(item, self.resource)) for item in event.items]
-        moved = [each for live in listed for each in self._take_one(live)]
-        for key in self.shelf.without(live.key for live in listed):
+    async def _take_all(self, items: list[bytes], scope: str) -> list[Moved]:
+        moved = [each for item in items for each in self._take(item)]
+        for key in self.shelf.without(map(self.shelf.key_of, items)):
             if not scope or key.namespace == scope:
                 moved += await self._take_gone(key)
         return moved
 
-    def _take_one(self, live: LiveObject) -> list[Moved]:
-        if not self.shelf.put(live):
-            return []
-        owner = owner_in(live.body)
-        last = _last(live.managers)
-        if owner is None or (last is not None and last.ours):
+    def _take(self, item: bytes) -> list[Moved]:
+        step = self.shelf.put(item)
+        live = self.shelf.moved(step) if step else None
+        owner = owner_in(live.body) if live else None
+        last = _last(live.managers) if live else None
+        if live is None or owner is None or (last is not None and last.ours):
             return []
         return [Moved(owner, live.key, last.manager if last else "")]
 
@@ -103,7 +107,7 @@ class Follower:
         if found is None:
             self.shelf.drop(key)
         else:
-            self.shelf.put(found)
+            self.shelf.put(packed(found))
         return [Moved(owner, key)] if owner else []
 
 
@@ -151,7 +155,7 @@ class Watched:
     def wrote(self, resource: Resource, live: LiveObject) -> None:
         """What we wrote ourselves is known at once."""
         if follower := self._following(resource):
-            follower.shelf.put(live)
+            follower.shelf.put(packed(live))
 
     def went(self, resource: Resource, key: Key) -> None:
         """What we deleted ourselves is gone at once."""
