@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from importlib.metadata import entry_points
-from typing import TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from opentelemetry.trace import TracerProvider
 
@@ -22,6 +22,7 @@ from trueup.model.memory import Memory
 from trueup.model.source import Repository
 from trueup.settings import Settings
 from trueup.store import ServeLock, open_memory, this_process
+from trueup.toolkit.confine import Confinement
 from trueup.toolkit.door import Door
 from trueup.toolkit.git.draft import Person
 from trueup.toolkit.git.mirror import TRANSFER, Mirror
@@ -33,7 +34,8 @@ T = TypeVar("T")
 class Plugins(Mapping[str, T]):
     """The plug-ins of one entry-point group, by name; each is imported when it is asked for, so that a command pays for what it uses."""
 
-    def __init__(self, group: str) -> None:
+    def __init__(self, group: str, prepared: Callable[[T], T] = lambda kind: kind) -> None:
+        self._prepared = prepared
         self._entries = {entry.name: entry for entry in entry_points(group=group)}
         self._loaded: dict[str, T] = {}
 
@@ -41,7 +43,7 @@ class Plugins(Mapping[str, T]):
         if name not in self._loaded:
             entry = self._entries[name]
             try:
-                self._loaded[name] = entry.load()
+                self._loaded[name] = self._prepared(entry.load())
             except ImportError as error:
                 message = f"the plug-in `{name}` cannot be loaded: {error}"
                 raise SettingsError(message, where=entry.value, hint="install it again") from error
@@ -52,6 +54,16 @@ class Plugins(Mapping[str, T]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+
+@runtime_checkable
+class RunsProgram(Protocol):
+    """A renderer that runs a program of the machine."""
+
+    name: str
+
+    def equipped(self, program: str, confinement: Confinement) -> RendererKind:
+        """The same renderer with what the operator chose; an empty program is looked for on PATH."""
 
 
 def renderer_kinds() -> Mapping[str, RendererKind]:
@@ -70,7 +82,7 @@ async def assemble(
 ) -> AsyncIterator[Engine]:
     """An engine on the settings' state folder, closed at the end. Without a logger it logs nothing. Raises SettingsError."""
     memory = open_memory(settings.state)
-    kinds = Kinds(renderer_kinds(), runtime_kinds())
+    kinds = Kinds(Plugins("trueup.renderers", _equipping(settings, logger or _silent())), runtime_kinds())
     store, work, steps = Door("store", 1), Door("work", settings.limits.render_workers), Door("steps", settings.limits.fetches)
     targets = Targets(kinds, _placing(settings))
     telemetry = Telemetry(logger or _silent(), meter, tracers)
@@ -100,6 +112,21 @@ async def assemble(
 def retention(settings: Settings, memory: Memory) -> Callable[[], object]:
     """What drops old history, as the settings say."""
     return lambda: memory.retain(settings.retention.runs, settings.retention.days)
+
+
+def _equipping(settings: Settings, logger: logging.Logger) -> Callable[[RendererKind], RendererKind]:
+    """One confinement for all renderers: what this machine lacks for it is found out, and told, once."""
+
+    def told(missing: tuple[str, ...]) -> None:
+        logger.warning("renderers run without %s", "; ".join(missing))
+
+    confinement = Confinement(settings.render.confine == "require", told=told)
+    programs = {"kustomize": settings.render.kustomize, "helm": settings.render.helm}
+
+    def equip(kind: RendererKind) -> RendererKind:
+        return kind.equipped(programs.get(kind.name, ""), confinement) if isinstance(kind, RunsProgram) else kind
+
+    return equip
 
 
 def _silent() -> logging.Logger:

@@ -141,6 +141,17 @@ class Limits(Setting):
     fetch_timeout: Duration = Field(1800.0, gt=0)
 
 
+class Rendering(Setting):
+    """How renderers that run a program run it: ``best`` confines it as far as this machine can, ``require`` runs it only confined.
+
+    ``kustomize``, ``helm``: the program; empty: the one on PATH.
+    """
+
+    confine: Literal["best", "require"] = "best"
+    kustomize: FileName = ""
+    helm: FileName = ""
+
+
 class Identity(Setting):
     """Who makes the commits of a rollback."""
 
@@ -182,6 +193,7 @@ class Settings(Setting):
     targets: dict[str, dict[str, Any]] = {}
     secrets: dict[str, SecretSource] = {}
     limits: Limits = Limits()
+    render: Rendering = Rendering()
     identity: Identity = Identity()
     retention: Retention = Retention()
     log: Log = Log()

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from trueup.model import answer, errors, plan, run
 from trueup.model.application import ApplicationDocument, TargetDocument
-from trueup.settings import Identity, Limits, Log, RepositorySettings, Retention, SecretSource, Settings, load
+from trueup.settings import Identity, Limits, Log, Rendering, RepositorySettings, Retention, SecretSource, Settings, load
 
 DOCUMENTS = {"Application": ApplicationDocument, "Target": TargetDocument}
 
@@ -70,7 +70,7 @@ def test_every_field_of_a_declaration_is_documented(root: Path) -> None:
 
 def test_every_setting_is_documented(root: Path) -> None:
     text = (root / "docs" / "reference" / "settings.md").read_text(encoding="utf-8")
-    for model in (Settings, RepositorySettings, SecretSource, Limits, Identity, Retention, Log):
+    for model in (Settings, RepositorySettings, SecretSource, Limits, Rendering, Identity, Retention, Log):
         for name in model.model_fields:
             assert re.search(rf"`(\w+\.)?{name}`|^## .*\b{name}\b", text, re.MULTILINE), f"{model.__name__}: {name}"
 

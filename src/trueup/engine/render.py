@@ -11,7 +11,7 @@ import msgspec
 
 from trueup.model.application import Application, Target
 from trueup.model.contracts import Inputs, Kinds, RendererKind, RuntimeKind, Tree
-from trueup.model.errors import DeclarationError, Fault, TrueupError
+from trueup.model.errors import DeclarationError, Fault, SettingsError, TrueupError
 from trueup.model.manifest import WAVE_ANNOTATION, Body, Key, Manifest, Origin, digest_of
 from trueup.model.memory import Catalog, Input
 from trueup.model.secret import Secret
@@ -55,7 +55,15 @@ class Renders:
         self._recent: OrderedDict[str, tuple[Manifest, ...]] = OrderedDict()
 
     def render(self, application: Application, target: Target | None, tree: Tree) -> Rendering:
-        """Render now. Blocks; raises Unrendered."""
+        """Render now. Blocks; raises Unrendered: also for what the operator must mend, or it would stop a whole repository."""
+        try:
+            return self._rendering(application, target, tree)
+        except SettingsError as error:
+            fault = Fault(application.file, application.line, 0, error.message, error.hint)
+            # Nothing tells when it is mended: whatever changes in the repository tries again.
+            raise Unrendered([fault], (*_declaration_inputs(application, target, tree), Input("folder", "", ""))) from error
+
+    def _rendering(self, application: Application, target: Target | None, tree: Tree) -> Rendering:
         renderer, runtime = self._kinds(application, target, tree)
         declared = _declaration_inputs(application, target, tree)
         try:

@@ -73,9 +73,12 @@ class RendererKind(Protocol):
     """Family 1: files of an application -> manifests."""
 
     name: str
-    version: str
     Options: type[BaseModel]
     """The options beside ``with`` in an application's ``render``."""
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the same inputs may make other manifests. Asked for after a render. May raise SettingsError."""
 
     def claims(self, names: Sequence[str], runtime: str) -> bool:
         """Whether a folder with these file names, for a target of this runtime, is this renderer's when nothing is declared."""

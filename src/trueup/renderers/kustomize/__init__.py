@@ -1,0 +1,211 @@
+"""A folder with a ``kustomization.yaml`` -> manifests, by the real ``kustomize build``, confined.
+
+What is built is an overlay over the application's kustomization: it holds the options of the application, and has kustomize note at each
+object where it comes from.
+"""
+
+import posixpath
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from pydantic import BaseModel, Field
+
+from trueup.model.application import Application, Declared
+from trueup.model.contracts import Inputs, Tree
+from trueup.model.errors import DeclarationError, Fault, SettingsError
+from trueup.model.manifest import Body, Key, Manifest
+from trueup.renderers.kustomize.closure import NAMES, Closure, Reference
+from trueup.renderers.kustomize.complaint import broken, complaint
+from trueup.renderers.kustomize.origins import Origins, without_note
+from trueup.toolkit.confine import Confinement
+from trueup.toolkit.documents import read
+from trueup.toolkit.process import Completed, Ending
+
+OVERLAY: Final = "overlay"
+LARGEST_OUTPUT: Final = 64 * 1024 * 1024
+
+
+class Image(Declared):
+    """An image that is named ``name`` in the manifests, and by what it is replaced."""
+
+    name: str
+    new_name: str = ""
+    new_tag: str = ""
+    digest: str = ""
+
+
+class Patch(Declared):
+    """A patch, written in place or in a file, and the objects that it is for."""
+
+    path: str = ""
+    patch: str = ""
+    target: dict[str, str] = Field({})
+
+
+class KustomizeOptions(Declared):
+    """Options of ``render: {with: kustomize}``; paths are relative to the application's folder."""
+
+    images: tuple[Image, ...] = ()
+    namespace: str = ""
+    patches: tuple[Patch, ...] = ()
+    components: tuple[str, ...] = ()
+    labels: dict[str, str] = Field({})
+
+
+class Kustomize:
+    """Builds with the program that is named, else the ``kustomize`` or the ``kubectl`` on PATH."""
+
+    name = "kustomize"
+    Options: type[BaseModel] = KustomizeOptions
+
+    def __init__(self, program: str = "", confinement: Confinement | None = None) -> None:
+        self._program = program
+        self._confinement = confinement or Confinement()
+        self._versions: dict[tuple[str, int], str] = {}
+
+    def equipped(self, program: str, confinement: Confinement) -> "Kustomize":
+        """The same renderer with what the operator chose; an empty program is looked for on PATH."""
+        return Kustomize(program, confinement)
+
+    @property
+    def version(self) -> str:
+        """What the program says of itself: another program may make other manifests. Asked for once."""
+        program = self._found()
+        known = (program, Path(program).stat().st_mtime_ns)
+        if known not in self._versions:
+            arguments = ["version", "--client", "-o", "json"] if _is_kubectl(program) else ["version"]
+            said = self._confinement.run(program, arguments, {})
+            if not said.succeeded:
+                told = said.err.decode(errors="replace").strip()[-300:]
+                raise SettingsError(f"{program} does not tell its version: {told}", where=program, hint="install it again")
+            version = msgspec.json.decode(said.out)["kustomizeVersion"] if _is_kubectl(program) else said.out.decode().strip()
+            self._versions[known] = f"1 {version}"
+        return self._versions[known]
+
+    def claims(self, names: Sequence[str], runtime: str) -> bool:
+        """A folder with a kustomization."""
+        return any(name in names for name in NAMES)
+
+    def inputs(self, application: Application, tree: Tree) -> Inputs:
+        """Every file that the kustomization refers to, and every one it refers to in vain."""
+        return self._closure(application, tree).inputs
+
+    def _closure(self, application: Application, tree: Tree) -> Closure:
+        closure = Closure(tree)
+        named = Reference(application.folder, application.file, application.line)
+        closure.enter(application.folder, named)
+        options = _options(application)
+        for component in options.components:
+            closure.take(component, named, roots=True)
+        for patch in options.patches:
+            closure.take(patch.path, named)
+        return closure
+
+    def render(self, application: Application, tree: Tree) -> list[Manifest]:
+        """Every object that kustomize makes, in its order."""
+        closure = self._closure(application, tree)
+        if closure.faults:
+            raise DeclarationError(list(dict.fromkeys(closure.faults)))
+        start = next(iter(closure.kustomizations), posixpath.join(application.folder, NAMES[0]))
+        top = closure.kustomizations[start].body if closure.kustomizations else {}
+        files = {f"tree/{path}": tree.read(path) for path in closure.files}
+        overlay = _overlay(application, top if isinstance(top, dict) else {})
+        files[f"{OVERLAY}/kustomization.yaml"] = msgspec.json.encode(overlay)
+        completed = self._built(files)
+        if not completed.succeeded:
+            raise DeclarationError(broken(closure, tree) or [_why(completed, closure, tree, start)])
+        origins = Origins(tree, closure.files, start, OVERLAY)
+        keep_note = "originAnnotations" in _metadata(top)
+        return [_manifest(body, origins, keep_note) for body in _objects(completed.out, start)]
+
+    def _built(self, files: Mapping[str, bytes]) -> Completed:
+        program = self._found()
+        # Only declared inputs lie there: that a file may be taken from beside a kustomization is no danger.
+        arguments = ["--load-restrictor", "LoadRestrictionsNone", OVERLAY]
+        return self._confinement.run(program, ["kustomize" if _is_kubectl(program) else "build", *arguments], files)
+
+    def _found(self) -> str:
+        program = self._program or shutil.which("kustomize") or shutil.which("kubectl")
+        if not program or not Path(program).is_file():
+            hint = 'install kustomize or kubectl, or name one: `[render] kustomize = "/usr/local/bin/kustomize"`'
+            raise SettingsError(f"there is no {program or 'kustomize'} on this machine", where=program or "PATH", hint=hint)
+        return program
+
+
+def _is_kubectl(program: str) -> bool:
+    return "kubectl" in Path(program).name
+
+
+def _options(application: Application) -> KustomizeOptions:
+    return KustomizeOptions.model_validate(application.spec.render.options)
+
+
+def _metadata(top: object) -> list[Any]:
+    written = top.get("buildMetadata") if isinstance(top, dict) else None
+    return written if isinstance(written, list) else []
+
+
+def _overlay(application: Application, top: Mapping[str, Any]) -> dict[str, object]:
+    """The options as a kustomization, and what only the outermost one may say."""
+    options = _options(application)
+    folder = posixpath.join("../tree", application.folder) if application.folder else "../tree"
+    overlay: dict[str, object] = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "components" if top.get("kind") == "Component" else "resources": [folder],
+        "buildMetadata": list(dict.fromkeys([*_metadata(top), "originAnnotations"])),
+    }
+    if isinstance(top.get("openapi"), dict):
+        overlay["openapi"] = {name: _beside(folder, value) if name == "path" else value for name, value in top["openapi"].items()}
+    if options.components:
+        components = overlay.get("components")
+        overlay["components"] = [
+            *(components if isinstance(components, list) else []),
+            *(_beside(folder, each) for each in options.components),
+        ]
+    if options.images:
+        overlay["images"] = [each.model_dump(by_alias=True, exclude_defaults=True) for each in options.images]
+    if options.namespace:
+        overlay["namespace"] = options.namespace
+    if options.patches:
+        overlay["patches"] = [_patch(folder, each) for each in options.patches]
+    if options.labels:
+        overlay["labels"] = [{"pairs": options.labels}]
+    return overlay
+
+
+def _patch(folder: str, patch: Patch) -> dict[str, object]:
+    written: dict[str, object] = patch.model_dump(by_alias=True, exclude_defaults=True)
+    return {**written, "path": _beside(folder, patch.path)} if patch.path else written
+
+
+def _beside(folder: str, path: str) -> str:
+    return posixpath.normpath(posixpath.join(folder, path))
+
+
+def _why(completed: Completed, closure: Closure, tree: Tree, start: str) -> Fault:
+    if completed.ending is Ending.EXITED and completed.code > 0:
+        return complaint(completed.err.decode(errors="replace"), closure, tree, start)
+    otherwise = "was killed: it needs too much memory or time"
+    told = {Ending.DEADLINE: "took too long", Ending.FLOOD: "makes too much"}.get(completed.ending, otherwise)
+    return Fault(start, 1, 0, f"kustomize {told}", "split the application into several")
+
+
+def _objects(output: bytes, start: str) -> list[Body]:
+    try:
+        bodies = [document.body for document in read(output, start, LARGEST_OUTPUT)]
+    except DeclarationError as error:
+        faults = [Fault(start, 1, 0, f"what kustomize makes is no manifest: {each.message}") for each in error.faults]
+        raise DeclarationError(faults) from error
+    return [body for body in bodies if isinstance(body, dict)]
+
+
+def _manifest(body: Body, origins: Origins, keep_note: bool) -> Manifest:
+    left = body if keep_note else without_note(body)
+    return Manifest(Key.of(body), left, origins.of(body))
+
+
+kustomize = Kustomize()

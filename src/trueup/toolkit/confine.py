@@ -1,0 +1,163 @@
+"""Files and a command -> what the command says, run where it can reach nothing else.
+
+The command sees a file system that holds these files, itself and the system's programs and libraries, and nothing more; no network, no
+process but its own, an environment of ``PATH``, ``HOME`` and ``LANG``, and limits on memory, time, files and output. What this machine
+cannot give is told in ``Confinement.missing``, and ``require`` decides whether that is an error.
+"""
+
+import asyncio
+import os
+import resource
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+from trueup.model.errors import SettingsError
+from trueup.toolkit.process import Completed, Limits, run
+
+WORK: Final = "work"
+"""The folder in which the files lie and the command runs."""
+
+NAMESPACES: Final = ("unshare", "--user", "--map-root-user", "--net", "--ipc", "--mount", "--pid", "--fork", "--kill-child")
+SYSTEM: Final = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "nix")
+SYSTEM_PATH: Final = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+UNCONFINED: Final = 125
+ENTER: Final = 'mount -a -T "$1" && root="$2" && shift 2 && exec chroot "$root" "$@"; exit 125'
+# Root of a user namespace has every right inside of it; a command needs none of them, and without them a changed root cannot be left.
+DROP: Final = ("sh", "-c", 'cd /work && exec "$@"; exit 125', "sh", "setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """``memory``: bytes of data (a program in Go reserves far more addresses than it uses, so it is not the address space that counts).
+    ``file``: bytes of one file. ``output``: bytes of what is said. ``deadline`` and ``cpu``: seconds."""
+
+    memory: int = 1024**3
+    file: int = 64 * 1024**2
+    output: int = 64 * 1024**2
+    deadline: float = 60.0
+    cpu: int = 60
+    processes: int = 512
+    open_files: int = 1024
+
+    @property
+    def command(self) -> tuple[str, ...]:
+        """``prlimit`` with these limits, none above what this process may itself."""
+        wanted = {
+            "data": (resource.RLIMIT_DATA, self.memory),
+            "fsize": (resource.RLIMIT_FSIZE, self.file),
+            "cpu": (resource.RLIMIT_CPU, self.cpu),
+            "nproc": (resource.RLIMIT_NPROC, self.processes),
+            "nofile": (resource.RLIMIT_NOFILE, self.open_files),
+            "core": (resource.RLIMIT_CORE, 0),
+        }
+        return ("prlimit", *(f"--{name}={_within(limit, value)}" for name, (limit, value) in wanted.items()))
+
+
+def _within(limit: int, value: int) -> int:
+    _, hard = resource.getrlimit(limit)
+    return value if hard == resource.RLIM_INFINITY else min(value, hard)
+
+
+class Confinement:
+    """How commands are confined on this machine. ``told`` hears, once, what is missing when a command runs all the same."""
+
+    def __init__(
+        self, require: bool = False, bounds: Bounds = Bounds(), told: Callable[[tuple[str, ...]], None] = lambda missing: None
+    ) -> None:
+        self.require = require
+        self.bounds = bounds
+        self._told = told
+
+    @cached_property
+    def missing(self) -> tuple[str, ...]:
+        """What this machine cannot give, for people; found out by trying, once."""
+        found = []
+        if not shutil.which("prlimit"):
+            found.append("limits of memory, time and files (prlimit of util-linux is not installed)")
+        if not self._isolates:
+            found.append("a file system and network of its own (unshare of util-linux fails: user namespaces are not allowed here)")
+        if found and not self.require:
+            self._told(tuple(found))
+        return tuple(found)
+
+    @cached_property
+    def _isolates(self) -> bool:
+        needed = ("unshare", "setpriv", "mount", "chroot", "sh")
+        if not all(shutil.which(name, path=SYSTEM_PATH) for name in needed):
+            return False
+        with _folder() as root:
+            return _blocking(self._isolated(root, "/bin/sh", ["-c", "exit 0"]), root, self.bounds).succeeded
+
+    def run(self, program: str, arguments: Sequence[str], files: Mapping[str, bytes]) -> Completed:
+        """Write the files (paths relative to the folder of the command) and run the command among them. Blocks.
+
+        Raises SettingsError when the program cannot be started, and when confinement is required and this machine cannot give it.
+        """
+        if self.missing and self.require:
+            hint = "make it possible, or set `render.confine` to `best`"
+            raise SettingsError(f"renderers cannot be confined here: {'; '.join(self.missing)}", hint=hint)
+        with _folder() as root:
+            _write(root / WORK, files)
+            command = self._isolated(root, program, arguments) if self._isolates else self._limited([program, *arguments])
+            completed = _blocking(command, root, self.bounds)
+        if completed.code == UNCONFINED and self._isolates:
+            raise SettingsError(f"{program} could not be confined: {completed.err.decode(errors='replace').strip()}")
+        return completed
+
+    def _limited(self, command: list[str]) -> list[str]:
+        return [*self.bounds.command, *command] if shutil.which("prlimit", path=SYSTEM_PATH) else command
+
+    def _isolated(self, root: Path, program: str, arguments: Sequence[str]) -> list[str]:
+        mounts = [f"{root} {root} none bind 0 0"]
+        for name in SYSTEM:
+            place, source = root / name, Path("/", name)
+            if source.is_symlink():
+                place.symlink_to(source.readlink())
+            elif source.is_dir():
+                place.mkdir()
+                mounts.append(f"{source} {place} none rbind,ro 0 0")
+        inside = root / "program" / Path(program).name
+        inside.touch()
+        mounts.append(f"{_escaped(os.path.realpath(program))} {_escaped(str(inside))} none bind,ro 0 0")
+        table = root / "mounts"
+        table.write_text("\n".join(mounts) + "\n", encoding="utf-8")
+        enter = ["sh", "-c", ENTER, "sh", str(table), str(root)]
+        return [*NAMESPACES, *enter, *DROP, *self._limited([f"/program/{inside.name}", *arguments])]
+
+
+def _escaped(path: str) -> str:
+    """As fstab wants it."""
+    return path.replace("\\", "\\134").replace(" ", "\\040").replace("\t", "\\011")
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A new root with the folders that every command finds."""
+    with tempfile.TemporaryDirectory(prefix="trueup-render-", ignore_cleanup_errors=True) as name:
+        root = Path(name).resolve()
+        for inside in (WORK, "home", "tmp", "program"):
+            (root / inside).mkdir()
+        yield root
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    for path, content in files.items():
+        place = folder / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content)
+
+
+def _blocking(command: Sequence[str], root: Path, bounds: Bounds) -> Completed:
+    """Run it in a loop of its own, in a thread of its own: the caller may be in a loop."""
+    isolated = command[0] == NAMESPACES[0]
+    environment = {"PATH": SYSTEM_PATH, "HOME": "/home" if isolated else str(root / "home"), "LANG": "C.UTF-8"}
+    limits = Limits(deadline=bounds.deadline, output=bounds.output)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(run(command, environment=environment, folder=root / WORK, limits=limits))).result()
