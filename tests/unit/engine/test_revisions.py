@@ -76,7 +76,7 @@ _edit = make.sampled_from(sorted(CHOICES)).flatmap(lambda path: make.tuples(make
 _commit = make.builds(
     Drawn,
     edits=make.lists(_edit, min_size=0, max_size=3).map(tuple),
-    kind=make.sampled_from(["plain"] * 5 + ["merge", "foxtrot", "back"]),
+    kind=make.sampled_from(["plain"] * 5 + ["merge", "foxtrot", "back", "rewritten"]),
     seen=make.sampled_from([True, True, False]),
 )
 
@@ -110,7 +110,7 @@ def _mended(history: History, commits: list[Pushed]) -> list[Pushed]:
 def _written(history: History, drawn: Sequence[Drawn]) -> Iterator[Pushed]:
     """Each commit of the first-parent line as it comes to be the head."""
     files: Files = {path: choices[0] for path, choices in CHOICES.items() if choices[0] is not None}
-    head = history.commit(files)
+    head = first = history.commit(files)
     earlier = [files]
     yield Pushed(head, files, True)
     for each in drawn:
@@ -121,7 +121,9 @@ def _written(history: History, drawn: Sequence[Drawn]) -> Iterator[Pushed]:
                 files[path] = content
         if each.kind == "back":
             files = earlier[-2 if len(earlier) > 1 else -1]
-        if each.kind in ("merge", "foxtrot"):
+        if each.kind == "rewritten":
+            head = history.commit(files, first)
+        elif each.kind in ("merge", "foxtrot"):
             side = history.commit({**earlier[0], **dict.fromkeys(["noise", "shared/y/z"], "side")}, before)
             head = history.commit(files, before, side) if each.kind == "merge" else history.commit(files, side, before)
         else:
