@@ -4,10 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.end_to_end.estate import Estate, application, documents, target, thing
-from trueup.model.errors import Outdated
+from trueup.model.errors import Outdated, UsageError
 from trueup.model.manifest import Origin
 from trueup.model.plan import Change, Plan
+from trueup.model.selection import Order, Selection
 from trueup.toolkit.git.working_tree import WorkingTree
 
 ONE: dict[str, Any] = {
@@ -198,6 +201,27 @@ async def test_apply_at_an_older_revision_applies_what_it_said(estate: Estate) -
     said = estate.trueup("apply", "--revision", first, "--app", "web")
     assert said.code == 0, said.err
     assert estate.world().specification("Thing/a") == {"size": 1}
+
+
+async def test_what_is_not_declared_any_more_is_not_removed_by_asking_for_an_older_revision(estate: Estate) -> None:
+    first = await _applied(estate)
+    estate.commit({"trueup.yaml": documents(target(), application("api"))})
+    async with estate.operator() as operator:
+        with pytest.raises(UsageError):
+            async for _ in operator.engine.apply(operator.repository, Selection(("web",)), Order(revision=first, yes=True)):
+                pass
+        await operator.apply(revision=first, yes=True)
+    assert estate.world().names() == ["Thing/a", "Thing/b"]
+
+
+async def test_a_plan_file_of_a_removal_is_held_until_it_is_approved(estate: Estate) -> None:
+    await _applied(estate)
+    estate.commit({"trueup.yaml": documents(target(), application("api"))})
+    file = _written(estate)
+    assert estate.trueup("apply", "--plan", str(file)).code == 3
+    assert estate.world().names() == ["Thing/a", "Thing/b"]
+    said = estate.trueup("apply", "--plan", str(file), "--yes")
+    assert (said.code, estate.world().names()) == (0, ["Thing/b"]), said
 
 
 async def test_applications_are_chosen_by_name_and_by_label(estate: Estate) -> None:

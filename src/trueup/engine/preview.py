@@ -62,6 +62,21 @@ class Previews:
         """The applications that are meant, those that are going included. Raises UsageError for a name that nobody has."""
         return await self.store(self._addresses, repository, selection)
 
+    async def declared(self, repository: Repository, selection: Selection) -> list[Address]:
+        """Those of them that are not going: at another revision there is nothing to be had of what Git does not declare by now.
+
+        Raises UsageError for a name that is going.
+        """
+        meant = await self.addresses(repository, selection)
+        names = sorted({address.application for address in meant})
+        known = await self.store(self.memory.applications, repository.identity, names)
+        targets = {each.application.name: each.application.target for each in known}
+        gone = [name for name in names if name not in targets]
+        if gone and selection.names:
+            hint = "take back the commit that removed its declaration"
+            raise UsageError(f"`{gone[0]}` is not declared any more", where=repository.identity, hint=hint)
+        return [address for address in meant if targets.get(address.application) == address.target]
+
     def _addresses(self, repository: Repository, selection: Selection) -> list[Address]:
         identity = repository.identity
         if selection.names and not selection.labels:

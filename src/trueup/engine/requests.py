@@ -135,8 +135,8 @@ class Engine:
         followed = await self.follow(repository)
         self._demand_unheld(followed)
         at = await self._accepted(repository, order.revision) if order.revision else ""
-        addresses = await self.previews.addresses(repository, selection)
         digests = dict(order.digests)
+        addresses = await (self.previews.declared if at and not digests else self.previews.addresses)(repository, selection)
         wishes = {each: Wish(at, digests.get(each.application, ""), order.yes, order.actor) for each in addresses}
         begun = time.time()
         ordinary = not at and not digests and not order.yes
