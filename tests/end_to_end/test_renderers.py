@@ -68,3 +68,26 @@ async def test_without_the_program_an_application_fails_and_the_others_go_on(
     async with estate.operator(render=kustomize) as operator:
         await operator.apply()
     assert set(estate.world().owners()) == {"Thing/blue-a", "Thing/red-a", "Thing/b"}
+
+
+async def test_a_chart_walks_like_any_folder(estate: Estate) -> None:
+    try:
+        settings = {**CONFINED, "helm": str(programs.helm())}
+    except Missing as error:
+        missing(str(error))
+    template = "apiVersion: memory.trueup.dev/v1\nkind: Thing\nmetadata: {name: a}\nspec: {size: {{ .Values.size }}}\n"
+    chart: Files = {
+        "trueup.yaml": documents(target(), application("web", path=".")),
+        "Chart.yaml": "apiVersion: v2\nname: web\nversion: 1.0.0\n",
+        "values.yaml": "size: 1\n",
+        "templates/a.yaml": template,
+    }
+    estate.commit(chart)
+    async with estate.operator(render=settings) as operator:
+        await operator.apply()
+        assert operator.problem is None
+        assert estate.world().specification("Thing/a") == {"size": 1}
+        commit = estate.commit({"values.yaml": "size: 2\n"})
+        await operator.apply()
+        assert await operator.revisions() == {"web": commit}
+    assert estate.world().specification("Thing/a") == {"size": 2}

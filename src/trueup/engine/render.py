@@ -151,7 +151,7 @@ class DeclaredTree:
         self.whole = tuple(inputs.whole)
 
     def _below_whole(self, path: str) -> bool:
-        return any(path == folder or path.startswith(folder + "/") for folder in self.whole)
+        return any(not folder or path == folder or path.startswith(folder + "/") for folder in self.whole)
 
     def _is_file(self, path: str) -> bool:
         return path in self.files or self._below_whole(path)

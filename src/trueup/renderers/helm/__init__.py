@@ -1,0 +1,201 @@
+"""A folder with a ``Chart.yaml`` -> manifests, by the real ``helm template``, confined.
+
+Helm only renders. What it makes is planned, applied, watched and pruned like anything else; there is no release.
+"""
+
+import hashlib
+import posixpath
+import re
+import shutil
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from pydantic import BaseModel, Field
+
+from trueup.model.application import Application, Declared
+from trueup.model.contracts import Inputs, Tree
+from trueup.model.errors import DeclarationError, Fault, SettingsError
+from trueup.model.manifest import Manifest, digest_of
+from trueup.renderers.helm.chart import CHART, Chart
+from trueup.renderers.helm.origins import Origins
+from trueup.toolkit.confine import Confinement
+from trueup.toolkit.difference import changes
+from trueup.toolkit.documents import read
+from trueup.toolkit.process import Completed, Ending
+
+INLINE: Final = "values.json"
+KEPT: Final = 4096
+MOST_NAMED: Final = 5
+TICK: Final = 1.1
+_CLOCK = re.compile(rb"\{\{[^}]*\b(now|date|htmlDate|ago|unixEpoch)\b")
+
+
+class HelmOptions(Declared):
+    """Options of ``render: {with: helm}``; ``valueFiles`` are relative to the application's folder, ``values`` come after them."""
+
+    values: dict[str, Any] = Field({})
+    value_files: tuple[str, ...] = ()
+    release_name: str = ""
+    namespace: str = ""
+    include_crds: bool = Field(True, alias="includeCRDs")
+    kube_version: str = ""
+    api_versions: tuple[str, ...] = ()
+
+
+class Helm:
+    """Renders with the program that is named, else the ``helm`` on PATH."""
+
+    name = "helm"
+    Options: type[BaseModel] = HelmOptions
+
+    def __init__(self, program: str = "", confinement: Confinement | None = None) -> None:
+        self._program = program
+        self._confinement = confinement or Confinement()
+        self._versions: dict[tuple[str, int], str] = {}
+        self._steady: OrderedDict[str, None] = OrderedDict()
+
+    def equipped(self, program: str, confinement: Confinement) -> "Helm":
+        """The same renderer with what the operator chose; an empty program is looked for on PATH."""
+        return Helm(program, confinement)
+
+    @property
+    def version(self) -> str:
+        """What the program says of itself: another program may make other manifests. Asked for once."""
+        program = self._found()
+        known = (program, Path(program).stat().st_mtime_ns)
+        if known not in self._versions:
+            said = self._confinement.run(program, ["version", "--template", "{{.Version}}"], {})
+            if not said.succeeded:
+                told = said.err.decode(errors="replace").strip()[-300:]
+                raise SettingsError(f"{program} does not tell its version: {told}", where=program, hint="install it again")
+            self._versions[known] = f"1 {said.out.decode().strip()}"
+        return self._versions[known]
+
+    def claims(self, names: Sequence[str], runtime: str) -> bool:
+        """A folder with a chart."""
+        return CHART in names
+
+    def inputs(self, application: Application, tree: Tree) -> Inputs:
+        """The chart's folder with everything in it, and the value files."""
+        return _examined(application, tree).inputs
+
+    def render(self, application: Application, tree: Tree) -> list[Manifest]:
+        """Every object that helm makes, in its order."""
+        chart = _examined(application, tree)
+        if chart.faults:
+            raise DeclarationError(chart.faults)
+        files = chart.content()
+        manifests = self._made(chart, files)
+        self._demand_the_same(chart, manifests, files)
+        return manifests
+
+    def _made(self, chart: Chart, files: Mapping[str, bytes]) -> list[Manifest]:
+        origins = Origins(chart, files)
+        given = {f"tree/{path}": content for path, content in files.items()}
+        given[INLINE] = msgspec.json.encode(_options(chart.application).values)
+        completed = self._confinement.run(self._found(), _arguments(chart), given)
+        if not completed.succeeded:
+            raise DeclarationError(_broken(chart, files) or [_why(completed, chart, origins)])
+        return origins.manifests(completed.out)
+
+    def _demand_the_same(self, chart: Chart, first: list[Manifest], files: Mapping[str, bytes]) -> None:
+        """Render once more what is seen for the first time: what is not a function of its inputs would be drift for ever."""
+        contents = [[path, hashlib.sha256(content).hexdigest()] for path, content in sorted(files.items())]
+        seen = digest_of([_arguments(chart), _options(chart.application).values, contents])
+        if seen in self._steady:
+            return
+        if any(_CLOCK.search(content) for content in files.values()):
+            time.sleep(TICK)
+        again = self._made(chart, files)
+        if faults := list(_unsteady(chart.application, first, again)):
+            raise DeclarationError(faults)
+        self._steady[seen] = None
+        while len(self._steady) > KEPT:
+            self._steady.popitem(last=False)
+
+    def _found(self) -> str:
+        program = self._program or shutil.which("helm")
+        if not program or not Path(program).is_file():
+            hint = 'install helm, or name one: `[render] helm = "/usr/local/bin/helm"`'
+            raise SettingsError(f"there is no {program or 'helm'} on this machine", where=program or "PATH", hint=hint)
+        return program
+
+
+def _options(application: Application) -> HelmOptions:
+    return HelmOptions.model_validate(application.spec.render.options)
+
+
+def _examined(application: Application, tree: Tree) -> Chart:
+    chart = Chart(application, tree)
+    chart.examine(_options(application).value_files)
+    return chart
+
+
+def _arguments(chart: Chart) -> list[str]:
+    application = chart.application
+    options = _options(application)
+    # Tests are run by people, after the fact; Helm makes no release here that they could be part of.
+    arguments = ["template", options.release_name or application.name, posixpath.join("tree", chart.folder), "--skip-tests"]
+    arguments += ["--namespace", options.namespace or application.spec.namespace or "default"]
+    for path in chart.values:
+        arguments += ["--values", f"tree/{path}"]
+    if options.values:
+        arguments += ["--values", INLINE]
+    if options.include_crds:
+        arguments.append("--include-crds")
+    if options.kube_version:
+        arguments += ["--kube-version", options.kube_version]
+    for version in options.api_versions:
+        arguments += ["--api-versions", version]
+    return arguments
+
+
+def _broken(chart: Chart, files: Mapping[str, bytes]) -> list[Fault]:
+    """Value files that are no YAML: helm would name no file."""
+    faults: list[Fault] = []
+    for path in (posixpath.join(chart.folder, "values.yaml"), *chart.values):
+        try:
+            read(files.get(path, b""), path)
+        except DeclarationError as error:
+            faults.extend(error.faults)
+    return faults
+
+
+def _why(completed: Completed, chart: Chart, origins: Origins) -> Fault:
+    if completed.ending is Ending.EXITED and completed.code > 0:
+        return origins.complaint(completed.err.decode(errors="replace"))
+    otherwise = "was killed: it needs too much memory or time"
+    told = {Ending.DEADLINE: "took too long", Ending.FLOOD: "makes too much"}.get(completed.ending, otherwise)
+    return Fault(chart.start, 1, 0, f"helm {told}", "split the chart into several")
+
+
+def _unsteady(application: Application, first: list[Manifest], again: list[Manifest]) -> list[Fault]:
+    """The fields in which two renders of the same inputs differ, named without their values, which may be secrets."""
+    others = {manifest.key: manifest for manifest in again}
+    faults = []
+    for manifest in first:
+        other = others.get(manifest.key)
+        fields = [each.path for each in changes(manifest.body, other.body)] if other else ["metadata.name"]
+        left = [field for field in fields if not _is_ignored(application, manifest, field)]
+        if left:
+            message = f"{manifest.key} comes out different each time: {', '.join(left[:MOST_NAMED])}"
+            hint = "set the value in Git instead of a random one or the time, or leave the field alone with `ignore`"
+            faults.append(Fault(manifest.origin.file, manifest.origin.line, 0, message, hint))
+    return faults
+
+
+def _is_ignored(application: Application, manifest: Manifest, field: str) -> bool:
+    return any(
+        fnmatchcase(str(manifest.key), rule.key)
+        and (not rule.field or field == rule.field or field.startswith((f"{rule.field}.", f"{rule.field}[")))
+        for rule in application.spec.ignore
+        if not rule.manager
+    )
+
+
+helm = Helm()
