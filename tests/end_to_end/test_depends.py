@@ -122,6 +122,19 @@ async def test_a_dependency_that_is_mended_lets_what_waits_go_on(estate: Estate)
     assert (newest.state, newest.trigger) == (RunState.SUCCEEDED, Trigger.DEPENDENCY)
 
 
+async def test_a_dependency_that_is_healthy_late_lets_what_waits_go_on_all_the_same(estate: Estate) -> None:
+    files = _chain(["base", "app"])
+    files["base/trueup.yaml"] = documents(application("base", "there", path=".", policy={"timeout": "300ms"}))
+    estate.commit({**files, "base/thing.yaml": documents(thing("base", healthyAfter="2s"))})
+    async with estate.served() as operator:
+        await eventually(lambda: _has_failed(operator, "base"))
+        assert estate.world("here").names() == []
+        await eventually(lambda: estate.world("here").names() == ["Thing/app"])
+        status = await operator.remembered("base", "there")
+        assert status is not None
+        assert (status.sync, status.health) == (Sync.SYNCED, "healthy")
+
+
 async def test_removal_goes_in_the_reverse_order(estate: Estate) -> None:
     names = ["base", "middle", "top"]
     files = _chain(names)

@@ -75,6 +75,19 @@ async def test_a_failed_run_waits_for_something_new_and_a_newer_commit_is_never_
     assert (newest.revision, newest.state) == (commit, RunState.SUCCEEDED)
 
 
+async def test_a_failed_run_is_begun_again_by_a_person_and_by_a_change_at_the_target(estate: Estate) -> None:
+    estate.commit(_web(thing("one"), thing("two", refuse="no"), retry={"limit": 0}))
+    async with estate.operator() as operator:
+        await operator.apply()
+        assert [run.state for run in await operator.apply()] == [RunState.FAILED]
+        assert len(await operator.history()) == 2
+    async with estate.served() as operator:
+        await eventually(lambda: _ended(operator, 3))
+        estate.world().take("Thing/one")
+        await eventually(lambda: "Thing/one" in estate.world().names())
+        await eventually(lambda: _ended(operator, 4))
+
+
 async def test_a_newer_commit_overtakes_a_run_that_tries_again(estate: Estate) -> None:
     estate.commit(_web(thing("one", refuse="no"), retry={"limit": 100, "from": "1m", "to": "1m"}))
     async with estate.served() as operator:
