@@ -11,7 +11,11 @@ from scripts.demo import EXAMPLE, Demo
 from scripts.playground import GIT_CONFIGURATION, ROOT, Playground, end_everything, playground, running
 from tests.testbed.pages import Command, Outcome, alike, commands_of, missing, run
 
-ELSEWHERE = {"README.md": "runs in what `make run` sets up", "docs/reference/telemetry.md": "asks a serve with a token"}
+ELSEWHERE = {
+    "README.md": "runs in what `make run` sets up",
+    "docs/reference/telemetry.md": "asks a serve with a token",
+    "docs/kubernetes-tutorial.md": "needs a cluster",
+}
 
 
 def pages() -> list[Path]:
