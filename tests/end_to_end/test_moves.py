@@ -204,6 +204,26 @@ async def test_a_target_that_vanishes_while_its_application_stays_is_a_fault(est
     assert estate.world("old").specification("Thing/a") == {"size": 2}
 
 
+async def test_a_target_that_is_renamed_loses_nothing(estate: Estate) -> None:
+    def named(name: str, **specification: Any) -> Files:
+        declared = documents(target(name, file="shared.world"), application("web", name))
+        return {"trueup.yaml": declared, "web/a.yaml": documents(thing("a", **specification))}
+
+    estate.commit(named("old"))
+    async with estate.operator() as operator:
+        await operator.apply()
+        before = estate.world("shared").objects()["Thing/a"].entry
+        estate.commit(named("new"))
+        assert [(plan.target, plan.empty) for plan in await operator.plan()] == [("new", True)]
+        assert {run.state for run in await operator.apply()} == {RunState.SUCCEEDED}
+        assert estate.world("shared").objects()["Thing/a"].entry == before
+        assert await operator.apply() == []
+        assert [(each.target, each.sync) for each in await operator.engine.remembered(operator.repository, ALL)] == [("new", "synced")]
+        estate.commit(named("new", size=2))
+        await operator.apply()
+    assert estate.world("shared").specification("Thing/a") == {"size": 2}
+
+
 async def test_what_is_removed_in_the_middle_of_a_move_goes_at_both_targets(estate: Estate) -> None:
     gone = {"policy": {"removal": "delete"}}
     targets = (target("old"), target("new"))

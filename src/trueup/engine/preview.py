@@ -108,7 +108,7 @@ class Previews:
         faults = _anywhere(selection, await self._followed(repository))
         for address in await self.addresses(repository, selection):
             course = await self.course(address)
-            if course.application is None:
+            if course.application is None or await self.wants.lives_on(course):
                 continue
             if course.faults:
                 faults.extend(course.faults)

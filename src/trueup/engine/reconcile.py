@@ -197,6 +197,9 @@ class Reconciler:
         resumed = course.goes_on
         if resumed and wish.digest not in ("", course.plan.digest):
             raise Outdated("another plan is carried out just now", hint="wait until its run has ended, and plan again")
+        if not resumed and await self.wants.lives_on(course):
+            await self.report.fallen(course)
+            return DONE
         if not resumed:
             with self.stage("plan"):
                 planned = await plan(walk.runtime, walk.desired, self.memory)

@@ -7,7 +7,7 @@ import msgspec
 from trueup.engine.course import WELL, Course
 from trueup.engine.equipment import Equipment
 from trueup.engine.past import Past
-from trueup.model.contracts import Desired, Runtime
+from trueup.model.contracts import Desired, Owned, Owner, Runtime
 from trueup.model.errors import Fault, SettingsError
 from trueup.model.manifest import Origin
 from trueup.model.memory import Address, Declared
@@ -57,11 +57,32 @@ class Wants:
         waits = await self.equipment.store.through(self._waits_for, course)
         return Reason(Sync.OUT_OF_SYNC, f"waits for {waits}") if waits else None
 
+    async def lives_on(self, course: Course) -> bool:
+        """Whether the target that it moves to is this very place by another name (one was renamed): then nothing is left behind here.
+
+        Two places cannot both have it at one revision; one place that is looked at twice has the same. Raises as ``runtime`` does.
+        """
+        declared = course.known.declared
+        if declared is None or not course.removed:
+            return False
+        here = await self._owned(course.address.repository, course.address.application, course.address.target)
+        return here is not None and here == await self._owned(
+            course.address.repository, declared.application.name, declared.application.target
+        )
+
+    async def _owned(self, repository: str, application: str, target: str) -> Owned | None:
+        runtime = await self._opened(repository, target)
+        owner = Owner(repository, application)
+        return next((each for each in await runtime.owned() if each.owner == owner), None)
+
     async def runtime(self, course: Course) -> Runtime:
         """The opened target. Raises SettingsError or Unreachable."""
-        target = await self.equipment.store.through(self.memory.target, course.address.repository, course.address.target)
+        return await self._opened(course.address.repository, course.address.target)
+
+    async def _opened(self, repository: str, name: str) -> Runtime:
+        target = await self.equipment.store.through(self.memory.target, repository, name)
         if target is None:
-            raise SettingsError(f"target `{course.address.target}` is not declared any more", hint="declare it again until it is empty")
+            raise SettingsError(f"target `{name}` is not declared any more", hint="declare it again until it is empty")
         return await self.equipment.targets.open(target)
 
     async def desired(self, course: Course) -> Desired:
