@@ -95,9 +95,10 @@ class Confinement:
         with _folder() as root:
             return _blocking(self._isolated(root, "/bin/sh", ["-c", "exit 0"]), root, self.bounds).succeeded
 
-    def run(self, program: str, arguments: Sequence[str], files: Mapping[str, bytes]) -> Completed:
+    def run(self, program: str, arguments: Sequence[str], files: Mapping[str, bytes], visible: Sequence[str] = ()) -> Completed:
         """Write the files (paths relative to the folder of the command) and run the command among them. Blocks.
 
+        ``visible`` are more folders of the machine that the command sees, read-only, at their own place.
         Raises SettingsError when the program cannot be started, and when confinement is required and this machine cannot give it.
         """
         if self.missing and self.require:
@@ -105,7 +106,7 @@ class Confinement:
             raise SettingsError(f"renderers cannot be confined here: {'; '.join(self.missing)}", hint=hint)
         with _folder() as root:
             _write(root / WORK, files)
-            command = self._isolated(root, program, arguments) if self._isolates else self._limited([program, *arguments])
+            command = self._isolated(root, program, arguments, visible) if self._isolates else self._limited([program, *arguments])
             completed = _blocking(command, root, self.bounds)
         if completed.code == UNCONFINED and self._isolates:
             raise SettingsError(f"{program} could not be confined: {completed.err.decode(errors='replace').strip()}")
@@ -114,22 +115,35 @@ class Confinement:
     def _limited(self, command: list[str]) -> list[str]:
         return [*self.bounds.command, *command] if shutil.which("prlimit", path=SYSTEM_PATH) else command
 
-    def _isolated(self, root: Path, program: str, arguments: Sequence[str]) -> list[str]:
-        mounts = [f"{root} {root} none bind 0 0"]
-        for name in SYSTEM:
-            place, source = root / name, Path("/", name)
-            if source.is_symlink():
-                place.symlink_to(source.readlink())
-            elif source.is_dir():
-                place.mkdir()
-                mounts.append(f"{source} {place} none rbind,ro 0 0")
-        inside = root / "program" / Path(program).name
-        inside.touch()
-        mounts.append(f"{_escaped(os.path.realpath(program))} {_escaped(str(inside))} none bind,ro 0 0")
+    def _isolated(self, root: Path, program: str, arguments: Sequence[str], visible: Sequence[str] = ()) -> list[str]:
+        mounts = [_mount(root, root, "bind"), *_system(root)]
+        for source in visible:
+            if not (place := root / source.lstrip("/")).exists():
+                place.mkdir(parents=True)
+                mounts.append(_mount(Path(source), place, "rbind,ro"))
+        real = inside = os.path.realpath(program)
+        if not any(Path(real).is_relative_to(folder) for folder in visible):
+            inside = f"/program/{Path(program).name}"
+            (root / inside.lstrip("/")).touch()
+            mounts.append(_mount(Path(real), root / inside.lstrip("/"), "bind,ro"))
         table = root / "mounts"
-        table.write_text("\n".join(mounts) + "\n", encoding="utf-8")
+        table.write_text("".join(mounts), encoding="utf-8")
         enter = ["sh", "-c", ENTER, "sh", str(table), str(root)]
-        return [*NAMESPACES, *enter, *DROP, *self._limited([f"/program/{inside.name}", *arguments])]
+        return [*NAMESPACES, *enter, *DROP, *self._limited([inside, *arguments])]
+
+
+def _system(root: Path) -> Iterator[str]:
+    for name in SYSTEM:
+        place, source = root / name, Path("/", name)
+        if source.is_symlink():
+            place.symlink_to(source.readlink())
+        elif source.is_dir():
+            place.mkdir()
+            yield _mount(source, place, "rbind,ro")
+
+
+def _mount(source: Path, place: Path, how: str) -> str:
+    return f"{_escaped(str(source))} {_escaped(str(place))} none {how} 0 0\n"
 
 
 def _escaped(path: str) -> str:
