@@ -126,6 +126,15 @@ async def test_a_scale_by_hand_is_no_drift_until_git_says_another_number(shop: S
     assert shop.get("deployments.apps/v1", "web")["spec"]["replicas"] == 4
 
 
+async def test_a_scale_stays_when_the_memory_is_lost(shop: Shop) -> None:
+    desired = shop.desired(shop.deployment("web", replicas=1))
+    await shop.make(desired)
+    shop.patch("deployments.apps/v1", "web/scale", {"spec": {"replicas": 3}}, "kube-controller-manager")
+    shop.folder = shop.folder / "fresh"
+    async with shop.opened():
+        assert await shop.changes(desired) == {}
+
+
 async def test_a_restart_by_hand_is_no_drift(shop: Shop) -> None:
     desired = shop.desired(shop.deployment("web", replicas=0))
     await shop.make(desired)

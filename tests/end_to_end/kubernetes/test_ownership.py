@@ -158,6 +158,17 @@ async def test_a_lost_memory_finds_what_is_ours_and_takes_nothing(shop: Shop) ->
         assert (await shop.plan(desired)).summary.unchanged == 2
 
 
+async def test_a_lost_record_is_written_again_and_what_left_git_is_still_known(shop: Shop) -> None:
+    await shop.make(shop.desired(shop.config_map("page"), shop.config_map("old")))
+    parent = shop.parent()["metadata"]
+    shop.cluster.request("DELETE", f"{shop.path('configmaps', parent['namespace'])}/{parent['name']}")
+    async with shop.opened():
+        desired = shop.desired(shop.config_map("page"), revision="2" * 40)
+        assert await shop.changes(desired) == {f"ConfigMap/{shop.namespace}/old": Verb.DELETE}
+        await shop.make(desired)
+        assert group_kinds(shop) == "ConfigMap"
+
+
 async def test_what_is_kept_by_another_tool_under_our_name_is_refused(shop: Shop) -> None:
     desired = shop.desired(shop.config_map("page"))
     await shop.make(desired)

@@ -106,6 +106,16 @@ async def test_an_unknown_kind_is_refused_unless_the_object_allows_it(shop: Shop
     assert [action.verified for action in (await shop.plan(shop.desired(body))).actions] == [False]
 
 
+async def test_a_field_that_the_kind_does_not_have_is_refused(shop: Shop) -> None:
+    with pytest.raises(Refused, match="replica"):
+        await shop.plan(shop.desired(shop.deployment("web", replica=1)))
+    await shop.make(shop.desired(widgets(shop)))
+    mistyped = widget(shop, "one", 1)
+    mistyped["spec"] = {"size": 1, "colour": "red"}
+    with pytest.raises(Refused, match=r"spec\.colour: field not declared in schema"):
+        await shop.plan(shop.desired(widgets(shop), mistyped))
+
+
 async def test_an_object_in_a_namespace_that_is_not_there_is_refused(shop: Shop) -> None:
     page = shop.config_map("page")
     page["metadata"]["namespace"] = "nowhere"

@@ -138,5 +138,6 @@ class Cluster:
     def _apply(self, resource: Resource, body: Body) -> Request:
         named = metadata(body)
         path = resource.path(str(named.get("namespace") or ""), str(named["name"]))
-        # What Git says wins over other managers; from whom it is taken is told in the plan.
-        return Request("PATCH", path, {"fieldManager": MANAGER, "force": "true"}, body, content_type=APPLY)
+        # What Git says wins over other managers; from whom it is taken is told in the plan. A field that the kind does not have is refused.
+        query = {"fieldManager": MANAGER, "force": "true", "fieldValidation": "Strict"}
+        return Request("PATCH", path, query, body, content_type=APPLY)

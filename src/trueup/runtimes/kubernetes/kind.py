@@ -1,5 +1,7 @@
 """The kind that the entry point names: what can be told without a cluster, and the way to open one."""
 
+import asyncio
+
 from pydantic import BaseModel
 
 from trueup.model.application import Target
@@ -46,7 +48,7 @@ class KubernetesKind:
 
         specification, allowed = specification_of(target), allowed_in(place)
         permit(target, specification, allowed)
-        return await opened(target, specification, allowed, place)
+        return await asyncio.to_thread(opened, target, specification, allowed, place)
 
 
 kubernetes = KubernetesKind()

@@ -11,7 +11,6 @@ from trueup.model.contracts import Desired
 from trueup.model.manifest import Key, Manifest, Origin
 from trueup.model.plan import Action, Verb
 from trueup.runtimes.kubernetes.client.definitions import kinds_declared
-from trueup.runtimes.kubernetes.client.discovery import Resource
 from trueup.runtimes.kubernetes.cluster import Cluster
 from trueup.runtimes.kubernetes.hooks import Occasion, Options, Phase
 from trueup.runtimes.kubernetes.live import LiveObject
@@ -21,7 +20,7 @@ from trueup.runtimes.kubernetes.parent import NAMESPACES, Parent, group_kind
 from trueup.runtimes.kubernetes.planning import actions_of, refuse
 from trueup.runtimes.kubernetes.settled import Settled
 from trueup.runtimes.kubernetes.trial import UNLOOKED, Trial, Trials
-from trueup.runtimes.kubernetes.views import View, resources
+from trueup.runtimes.kubernetes.views import View
 from trueup.runtimes.kubernetes.wanted import Wanted, completed, distinct, settled
 
 T = TypeVar("T")
@@ -56,7 +55,9 @@ class Planner:
     view: View
     marks: Marks
     settled: Settled
-    limits: Limits = Limits()
+    limits: Limits
+    parent: Parent | None
+    """As it was when the plan, or the apply, began."""
 
     async def wanted(self, desired: Desired) -> dict[Key, Wanted]:
         """What Git wants, by complete key. Raises Refused for what stands twice, and for what this target does not take."""
@@ -68,7 +69,7 @@ class Planner:
             resource = await self.cluster.discovery.find(group, kind, version) or coming.get((group, kind, version))
             key, body = completed(manifest, resource, self.cluster.namespace)
             each = Wanted(key, body, manifest, resource, self.marks, desired.application.spec.ignore)
-            found.append(settled(each) if self.settled.wants_the_same(each) else each)
+            found.append(settled(each) if self._is_settled(each, desired) else each)
         by_key = distinct(desired, found)
         namespace = await self._namespace(desired)
         if namespace is not None:
@@ -76,12 +77,13 @@ class Planner:
         refuse([Trial(each, None, refusal=self.limits.objection(each.key)) for each in by_key.values()], desired.application.name)
         return by_key
 
-    async def actions(self, desired: Desired, parent: Parent | None) -> list[Action]:
+    async def actions(self, desired: Desired) -> list[Action]:
         """Every action of the plan. Raises Unreachable, and Refused with everything that is refused."""
         wanted = await self.wanted(desired)
-        await self.view.follow(await self._kinds(wanted.values(), parent))
-        members = await self.view.members(parent) if parent else {}
-        trials = await self._trials(desired, self._taking_part(desired, wanted.values(), parent), members)
+        await self.view.follow({each.resource.group_kind: each.resource for each in wanted.values() if each.resource}.values())
+        # Where the record is lost, what Git declares is looked for all the same.
+        members = await self.view.members(self.parent or Parent(self.marks).holding(wanted))
+        trials = await self._trials(desired, self._taking_part(desired, wanted.values()), members)
         if any(trial.refusal for trial in trials):
             self.settled.namespaces.clear()
         refuse(trials, desired.application.name)
@@ -94,6 +96,11 @@ class Planner:
         """Try out, now that what they needed is there, the objects that could not be tried out when the plan was made."""
         trials = Trials(self.cluster, desired.revision)
         return await together(_served(trials, each) for each in wanted)
+
+    def _is_settled(self, wanted: Wanted, desired: Desired) -> bool:
+        """Whether the object was made true to this very manifest before, as far as is remembered; else whether its commit was applied."""
+        known = self.settled.wants_the_same(wanted)
+        return known if known is not None else self.parent is not None and self.parent.revision == desired.revision
 
     async def _namespace(self, desired: Desired) -> Wanted | None:
         """The namespace that the application asks for (``createNamespace``), unless somebody else has made it. It stays when all else goes:
@@ -110,10 +117,6 @@ class Planner:
         origin = Origin(desired.application.file, desired.application.line, desired.revision)
         return Wanted(key, body, Manifest(key, body, origin), NAMESPACES, self.marks, specification.ignore)
 
-    async def _kinds(self, wanted: Iterable[Wanted], parent: Parent | None) -> list[Resource]:
-        kinds = {each.resource.group_kind: each.resource for each in wanted if each.resource}
-        return list({**(await resources(self.cluster.discovery, parent.kinds) if parent else {}), **kinds}.values())
-
     async def _trials(self, desired: Desired, wanted: Sequence[Wanted], members: Mapping[Key, LiveObject]) -> list[Trial]:
         """Namespaces and new kinds first: what they make cannot be tried out before it is there."""
         first = [each for each in wanted if (each.key.group, each.key.kind) in FIRST]
@@ -125,8 +128,9 @@ class Planner:
         by_key = {trial.wanted.key: trial for trial in tried}
         return [by_key[each.key] for each in wanted]
 
-    def _taking_part(self, desired: Desired, wanted: Iterable[Wanted], parent: Parent | None) -> list[Wanted]:
+    def _taking_part(self, desired: Desired, wanted: Iterable[Wanted]) -> list[Wanted]:
         """What is kept true, and the hooks of a sync, which run once for each commit: not when drift is undone."""
+        parent = self.parent
         first = parent is None or (not parent.synced and parent.revision == desired.revision)
         synced = parent is not None and parent.synced == desired.revision
         hooks = set() if synced else {Occasion.ALWAYS, Occasion.INSTALL if first else Occasion.UPGRADE}

@@ -1,8 +1,8 @@
 """Plan, apply and health of one cluster."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from trueup.model import wire
@@ -36,17 +36,26 @@ from trueup.runtimes.kubernetes.writing import Writer
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """What a target has beside its cluster: limits, what is remembered of its objects, and how they are judged."""
+
+    limits: Limits
+    settled: Settled
+    rules: Rules
+
+
 class KubernetesRuntime:
     """One cluster, for the applications of one repository."""
 
-    def __init__(self, target: Target, specification: Specification, cluster: Cluster, limits: Limits, settled: Settled) -> None:
+    def __init__(self, target: Target, specification: Specification, cluster: Cluster, keeping: Keeping) -> None:
         self._target = target
         self._specification = specification
         self._cluster = cluster
-        self._limits = limits
+        self._limits = keeping.limits
         self._records = Records(cluster, specification.namespace)
-        self._settled = settled
-        self._rules = Rules(specification.health)
+        self._settled = keeping.settled
+        self._rules = keeping.rules
         self._judge = Judge(cluster, self._rules)
         self._direct = Direct(cluster)
         self._watched: Watched | None = None
@@ -67,18 +76,18 @@ class KubernetesRuntime:
 
     async def plan(self, desired: Desired) -> Plan:
         """The server's own dry run, compared with what is live."""
-        planner, application = self._planner(desired), desired.application
-        parent = await self._records.find(planner.marks, planner.view)
-        actions = await planner.actions(desired, parent)
+        application = desired.application
+        planner = await self._planner(desired, self._records.find)
+        actions = await planner.actions(desired)
         self._settled.keep()
         return plan_of(application.name, self._target.name, application.repository, desired.revision, actions)
 
     async def apply(self, desired: Desired, actions: Sequence[Action]) -> AsyncIterator[Outcome]:
         """Write, each object under its own lock, as many at once as the cluster is to be asked."""
-        planner = self._planner(desired)
+        planner = await self._planner(desired, self._records.known)
         wanted = await planner.wanted(desired)
         if not desired.removed:
-            await self._declare(desired, planner, [action.key for action in actions if action.desired], bool(wanted))
+            await self._declare(desired, planner, wanted)
         writer = Writer(planner.cluster, planner.view, planner.marks, desired)
         refused = await self._rehearse(desired, planner, [wanted[each.key] for each in actions if not each.verified and each.key in wanted])
         if refused:
@@ -106,19 +115,19 @@ class KubernetesRuntime:
         if resource is None:
             return Outcome(action.key, action.verb, "failed", f"the cluster does not know the kind {group_kind(action.key)}")
         outcome, live = await writer.carry_out(action, resource, wanted)
+        if resource.kind == "CustomResourceDefinition":
+            self._cluster.discovery.forget()
         if live is not None and wanted is not None and outcome.state == "done":
             self._settled.note(wanted, live)
         else:
             self._settled.forget(writer.marks.owner, action.key)
         return outcome
 
-    async def _declare(self, desired: Desired, planner: Planner, keys: Iterable[Key], wanted: bool) -> None:
+    async def _declare(self, desired: Desired, planner: Planner, wanted: Iterable[Key]) -> None:
         """The parent names every kind and namespace before the first member is written."""
-        known = await self._records.known(planner.marks, planner.view)
-        parent = known or Parent(planner.marks)
-        updated = replace(parent, revision=desired.revision, policy=desired.application.policy).holding(keys)
-        if known or wanted:
-            await self._records.write(updated, planner.view)
+        parent = (planner.parent or Parent(planner.marks)).holding(wanted)
+        if planner.parent or parent.kinds:
+            await self._records.write(replace(parent, revision=desired.revision, policy=desired.application.policy), planner.view)
 
     async def _conclude(self, planner: Planner, writer: Writer, wanted: Mapping[Key, Wanted]) -> None:
         """A sync is over: the parent names no more than there is, and hooks that want to go once they succeeded are gone."""
@@ -216,10 +225,11 @@ class KubernetesRuntime:
     def _view(self, repository: str) -> View:
         return self._watched if self._watched and repository == self._target.repository else self._direct
 
-    def _planner(self, desired: Desired) -> Planner:
+    async def _planner(self, desired: Desired, find: Callable[[Marks, View], Awaitable[Parent | None]]) -> Planner:
         application = desired.application
+        view = self._view(application.repository)
         marks = Marks(Owner(application.repository, application.name), self._specification.namespace)
-        return Planner(self._acting(desired), self._view(application.repository), marks, self._settled, self._limits)
+        return Planner(self._acting(desired), view, marks, self._settled, self._limits, await find(marks, view))
 
     def _acting(self, desired: Desired) -> Cluster:
         application, account = desired.application, self._specification.impersonate

@@ -53,10 +53,10 @@ class Settled:
         note = self._notes.get((wanted.marks.owner, wanted.key))
         return note is not None and note == _note(wanted, live)
 
-    def wants_the_same(self, wanted: Wanted) -> bool:
-        """Whether the object was last made true to this very manifest, so that a difference is drift."""
+    def wants_the_same(self, wanted: Wanted) -> bool | None:
+        """Whether the object was last made true to this very manifest, so that a difference is drift; None when that is not remembered."""
         note = self._notes.get((wanted.marks.owner, wanted.key))
-        return note is not None and note.desired == wanted.digest
+        return note.desired == wanted.digest if note else None
 
     def note(self, wanted: Wanted, live: LiveObject) -> None:
         """The object is as Git says."""

@@ -70,7 +70,8 @@ class Allowed(Declared):
     ``kubeconfig``: the file to read (left out: ``KUBECONFIG``, then ``~/.kube/config``). ``contexts`` and ``servers``: globs of what
     targets may name; the current context is theirs unless ``contexts`` is set. ``exec``: whether programs that a kubeconfig names for
     credentials may run. ``namespaces`` and ``kinds``: globs that bind every target. ``impersonate``: globs of service accounts of which
-    every target must name one. ``concurrency``: the most requests at once for each cluster.
+    every target must name one. ``health_scripts``: a folder of Argo CD's health scripts, laid out as its ``resource_customizations``.
+    ``concurrency``: the most requests at once for each cluster.
     """
 
     kubeconfig: str = ""
@@ -80,6 +81,7 @@ class Allowed(Declared):
     namespaces: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
     impersonate: tuple[str, ...] = ()
+    health_scripts: str = Field("", alias="health_scripts")
     concurrency: int = Field(256, ge=1)
 
 

@@ -74,6 +74,7 @@ class Trials:
         if answer.refusal is None:
             return Trial(wanted, live, answer.object)
         if answer.status == _NOT_FOUND and not answer.refusal.reason:
+            self.cluster.discovery.forget()
             return Trial(wanted, live, refusal=f"the cluster does not serve the kind {group_kind(wanted.key)}", unserved=True)
         if live is not None and is_immutable(answer):
             return Trial(wanted, live, immutable=immutable_fields(answer.refusal))

@@ -130,11 +130,11 @@ class Watched:
             yield await self._told.get()
 
     async def members(self, parent: Parent) -> dict[Key, LiveObject]:
-        """Everything that carries the label of its set. Raises Unreachable or Refused."""
+        """Everything that carries the label of its set, also of kinds that the parent no longer names. Raises Unreachable or Refused."""
+        await self.follow((await resources(self._cluster.discovery, parent.kinds)).values())
         found: dict[Key, LiveObject] = {}
-        for resource in (await resources(self._cluster.discovery, parent.kinds)).values():
-            shelf = await self._follower(resource).fresh()
-            found.update((live.key, live) for live in shelf.of_set(parent.marks.id))
+        for follower in list(self._followers.values()):
+            found.update((live.key, live) for live in (await follower.fresh()).of_set(parent.marks.id))
         return found
 
     async def current(self, resource: Resource, key: Key) -> LiveObject | None:

@@ -63,7 +63,8 @@ class Discovery:
         return self._known(group, kind, version) or await self._look_again(group, kind, version)
 
     def forget(self) -> None:
-        """The kinds may have changed: ask again when an unknown one is wanted, however short ago the last time was."""
+        """The kinds may have changed: ask again, however short ago the last time was."""
+        self._versions = {}
         self._asked = float("-inf")
 
     def _known(self, group: str, kind: str, version: str) -> Resource | None:
