@@ -9,6 +9,7 @@ from trueup.model.application import Application, ApplicationSpec, Render
 from trueup.model.errors import DeclarationError, Fault, SettingsError
 from trueup.renderers.helm import Helm, helm
 from trueup.testing import OURS, FolderTree
+from trueup.toolkit.confine import Bounds, Confinement
 
 CHART = b"apiVersion: v2\nname: web\nversion: 1.0.0\n"
 TEMPLATE = b"""\
@@ -85,6 +86,18 @@ def test_what_a_template_makes_of_no_object_is_told_with_the_template(renderer: 
 def test_a_value_that_is_missing_is_told_with_the_line_of_the_template(renderer: Helm) -> None:
     [fault] = faults(renderer, application(), odd=b"a:\n  b: {{ .Values.x.y.z }}\n")
     assert (fault.file, fault.line) == ("app/templates/odd.yaml", 2)
+
+
+def test_what_a_template_complains_about_holds_no_secret(renderer: Helm) -> None:
+    chosen = application(values={"auth": {"password": "open-sesame"}})
+    [fault] = faults(renderer, chosen, odd=b'{{ fail (printf "no: %s" .Values.auth.password) }}\n')
+    assert fault.message.endswith("no: ***")
+
+
+def test_a_template_that_takes_all_memory_fails_its_application(renderer: Helm) -> None:
+    small = Helm(str(program()), Confinement(bounds=Bounds(memory=256 * 1024**2, deadline=20)))
+    [fault] = faults(small, application(), odd=b'{{ repeat 2000000000 "a: b" }}\n')
+    assert fault.message == "helm was killed: it needs too much memory or time"
 
 
 @pytest.mark.parametrize("file", ["https://example.com/values.yaml", "../../values.yaml", "missing.yaml"])

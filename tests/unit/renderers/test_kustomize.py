@@ -108,6 +108,13 @@ def test_what_the_program_complains_about_has_a_file_and_no_secret(renderer: Kus
     assert "sesame" not in fault.message
 
 
+def test_the_reason_is_told_without_what_kustomize_tried_on_the_way(renderer: Kustomize) -> None:
+    [fault] = faults(renderer, kustomization=b"resources: [.]\n")
+    assert fault.message == "kustomize: cycle detected: candidate root 'app' contains visited root 'app'"
+    [fault] = faults(renderer, kustomization=b"resources: [odd.yaml]\n", odd=b"kind: Service\nmetadata: {name: web}\n")
+    assert (fault.file, fault.line) == ("app/odd.yaml", 1)
+
+
 def test_another_program_is_another_version(renderer: Kustomize) -> None:
     assert renderer.version.startswith("1 v5.")
     with pytest.raises(SettingsError, match="there is no /nowhere/kustomize"):

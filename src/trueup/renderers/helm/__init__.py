@@ -3,13 +3,14 @@
 Helm only renders. What it makes is planned, applied, watched and pruned like anything else; there is no release.
 """
 
+import dataclasses
 import hashlib
 import posixpath
 import re
 import shutil
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +31,9 @@ from trueup.toolkit.process import Completed, Ending
 
 INLINE: Final = "values.json"
 KEPT: Final = 4096
+_CRASHED: Final = re.compile(rb"^(fatal error|runtime): ", re.MULTILINE)
+SHORTEST: Final = 4
+_SECRET: Final = re.compile(r"pass|secret|token|credential|key", re.IGNORECASE)
 MOST_NAMED: Final = 5
 TICK: Final = 1.1
 _CLOCK = re.compile(rb"\{\{[^}]*\b(now|date|htmlDate|ago|unixEpoch)\b")
@@ -100,7 +104,7 @@ class Helm:
         given[INLINE] = msgspec.json.encode(_options(chart.application).values)
         completed = self._confinement.run(self._found(), _arguments(chart), given)
         if not completed.succeeded:
-            raise DeclarationError(_broken(chart, files) or [_why(completed, chart, origins)])
+            raise DeclarationError(_broken(chart, files) or [_why(completed, chart, origins, files)])
         return origins.manifests(completed.out)
 
     def _demand_the_same(self, chart: Chart, first: list[Manifest], files: Mapping[str, bytes]) -> None:
@@ -166,12 +170,34 @@ def _broken(chart: Chart, files: Mapping[str, bytes]) -> list[Fault]:
     return faults
 
 
-def _why(completed: Completed, chart: Chart, origins: Origins) -> Fault:
-    if completed.ending is Ending.EXITED and completed.code > 0:
-        return origins.complaint(completed.err.decode(errors="replace"))
+def _why(completed: Completed, chart: Chart, origins: Origins, files: Mapping[str, bytes]) -> Fault:
+    if completed.ending is Ending.EXITED and completed.code > 0 and not _CRASHED.search(completed.err):
+        fault = origins.complaint(completed.err.decode(errors="replace"))
+        for secret in sorted(set(_secrets(_options(chart.application).values, files, chart)), key=len, reverse=True):
+            fault = dataclasses.replace(fault, message=fault.message.replace(secret, "***"))
+        return fault
     otherwise = "was killed: it needs too much memory or time"
     told = {Ending.DEADLINE: "took too long", Ending.FLOOD: "makes too much"}.get(completed.ending, otherwise)
     return Fault(chart.start, 1, 0, f"helm {told}", "split the chart into several")
+
+
+def _secrets(values: Mapping[str, Any], files: Mapping[str, bytes], chart: Chart) -> Iterator[str]:
+    """The values that are secrets by their names: a template may say anything when it fails."""
+    yield from _named_secret(values, False)
+    for path in (posixpath.join(chart.folder, "values.yaml"), *chart.values):
+        for document in read(files.get(path, b""), path):
+            yield from _named_secret(document.body, False)
+
+
+def _named_secret(value: object, named: bool) -> Iterator[str]:
+    if isinstance(value, dict):
+        for name, each in value.items():
+            yield from _named_secret(each, named or bool(_SECRET.search(str(name))))
+    elif isinstance(value, list):
+        for each in value:
+            yield from _named_secret(each, named)
+    elif named and isinstance(value, str | int) and len(str(value)) >= SHORTEST:
+        yield str(value)
 
 
 def _unsteady(application: Application, first: list[Manifest], again: list[Manifest]) -> list[Fault]:

@@ -5,6 +5,7 @@ object where it comes from.
 """
 
 import posixpath
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ from trueup.toolkit.documents import read
 from trueup.toolkit.process import Completed, Ending
 
 OVERLAY: Final = "overlay"
+_CRASHED: Final = re.compile(rb"^(fatal error|runtime): ", re.MULTILINE)
 LARGEST_OUTPUT: Final = 64 * 1024 * 1024
 
 
@@ -119,7 +121,7 @@ class Kustomize:
             raise DeclarationError(broken(closure, tree) or [_why(completed, closure, tree, start)])
         origins = Origins(tree, closure.files, start, OVERLAY)
         keep_note = "originAnnotations" in _metadata(top)
-        return [_manifest(body, origins, keep_note) for body in _objects(completed.out, start)]
+        return _manifests(_objects(completed.out, start), origins, keep_note)
 
     def _built(self, files: Mapping[str, bytes]) -> Completed:
         program = self._found()
@@ -187,7 +189,7 @@ def _beside(folder: str, path: str) -> str:
 
 
 def _why(completed: Completed, closure: Closure, tree: Tree, start: str) -> Fault:
-    if completed.ending is Ending.EXITED and completed.code > 0:
+    if completed.ending is Ending.EXITED and completed.code > 0 and not _CRASHED.search(completed.err):
         return complaint(completed.err.decode(errors="replace"), closure, tree, start)
     otherwise = "was killed: it needs too much memory or time"
     told = {Ending.DEADLINE: "took too long", Ending.FLOOD: "makes too much"}.get(completed.ending, otherwise)
@@ -203,9 +205,20 @@ def _objects(output: bytes, start: str) -> list[Body]:
     return [body for body in bodies if isinstance(body, dict)]
 
 
-def _manifest(body: Body, origins: Origins, keep_note: bool) -> Manifest:
-    left = body if keep_note else without_note(body)
-    return Manifest(Key.of(body), left, origins.of(body))
+def _manifests(bodies: list[Body], origins: Origins, keep_note: bool) -> list[Manifest]:
+    manifests: list[Manifest] = []
+    faults: list[Fault] = []
+    for body in bodies:
+        origin = origins.of(body)
+        metadata = body.get("metadata")
+        if body.get("apiVersion") and body.get("kind") and isinstance(metadata, dict) and metadata.get("name"):
+            manifests.append(Manifest(Key.of(body), body if keep_note else without_note(body), origin))
+        else:
+            message = "an object needs apiVersion, kind and metadata.name"
+            faults.append(Fault(origin.file, origin.line, 0, message, "write all three"))
+    if faults:
+        raise DeclarationError(faults)
+    return manifests
 
 
 kustomize = Kustomize()

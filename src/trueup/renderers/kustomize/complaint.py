@@ -11,6 +11,8 @@ from trueup.toolkit.documents import read
 
 _PLACE = re.compile(r"(?:/[^\s'\":]*/work|\.\.)/tree/|/work/tree/")
 _LINE = re.compile(r"\bline (\d+)")
+_ATTEMPTS = re.compile(r"^'(?:accumulating|merging) resources from '[^']*': (?P<file>.*?)': (?P<folder>.*)$", re.DOTALL)
+_WRAPPING = re.compile(r"^(?:couldn't make target for path|recursed accumulation of path|recursed merging from path) '[^']*': ")
 _LONGEST = 1000
 
 
@@ -31,7 +33,7 @@ def complaint(said: str, closure: Closure, tree: Tree, start: str) -> Fault:
     text = _PLACE.sub("", said.strip().removeprefix("Error: "))
     for secret in sorted(_secrets(closure, tree), key=len, reverse=True):
         text = text.replace(secret, "***")
-    innermost = text.rpartition("accumulation err=")[2][-_LONGEST:]
+    innermost = _innermost(text)
     named = {file: max(text.rfind(file), text.rfind(f"'{posixpath.basename(file)}'")) for file in closure.files}
     file = max(named, key=lambda each: named[each]) if named and max(named.values()) >= 0 else start
     line = _LINE.search(innermost)
@@ -42,6 +44,14 @@ def complaint(said: str, closure: Closure, tree: Tree, start: str) -> Fault:
         f"kustomize: {innermost}",
         f"run `kustomize build {posixpath.dirname(start) or '.'}`",
     )
+
+
+def _innermost(text: str) -> str:
+    """Kustomize tries what is named as a file, then as a folder, and tells both: one of them is the reason."""
+    told = text.rpartition("accumulation err=")[2]
+    if attempts := _ATTEMPTS.match(told):
+        told = attempts["folder"] if "is a directory" in attempts["file"] else attempts["file"]
+    return _WRAPPING.sub("", told)[-_LONGEST:]
 
 
 def _secrets(closure: Closure, tree: Tree) -> Iterator[str]:

@@ -43,8 +43,8 @@ class Origins:
 
     def _line(self, path: str, body: Body) -> int:
         """A name may have been given a prefix or suffix since."""
-        name = str(body["metadata"]["name"])
-        written = [(line, each) for line, each in self._objects(path) if each.get("kind") == body["kind"]]
+        name = _name(body)
+        written = [(line, each) for line, each in self._objects(path) if each.get("kind") == body.get("kind")]
         exact = [line for line, each in written if _name(each) == name]
         near = [line for line, each in written if _name(each) and _name(each) in name]
         return next(iter([*exact, *near, *(line for line, _ in written)]), 1)
@@ -59,7 +59,7 @@ class Origins:
 
     def _generator_line(self, path: str, kind: str, body: Body) -> int:
         field = GENERATORS.get(kind, "")
-        name = str(body["metadata"]["name"])
+        name = _name(body)
         for document in self._documents(path):
             entries = document.body.get(field) if isinstance(document.body, dict) else None
             for place, entry in enumerate(entries if isinstance(entries, list) else []):
@@ -82,7 +82,8 @@ def _name(body: Mapping[str, Any]) -> str:
 
 
 def _noted(body: Body) -> dict[str, Any]:
-    annotations = body["metadata"].get("annotations")
+    metadata = body.get("metadata")
+    annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
     text = annotations.get(ANNOTATION) if isinstance(annotations, dict) else None
     documents = read(text.encode(), ANNOTATION) if isinstance(text, str) else []
     noted = documents[0].body if documents else None
