@@ -1,10 +1,13 @@
 """What a target may do, and in whose name."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from tests.end_to_end.kubernetes.shop import Shop
+from tests.end_to_end.kubernetes.test_drift import watching
+from trueup.model.contracts import Moved
 from trueup.model.errors import Refused, SettingsError, Unreachable
 
 RBAC = "rbac.authorization.k8s.io/v1"
@@ -64,19 +67,24 @@ async def test_a_target_of_one_namespace_needs_no_rights_in_others(shop: Shop) -
     name = shop.namespace
     shop.cluster.namespace(f"{name}-records")
     kubeconfig = shop.cluster.user(f"dev-{name}")
-    rules = [{"apiGroups": ["", "apps"], "resources": ["*"], "verbs": ["*"]}]
-    for namespace in (name, f"{name}-records"):
+    everything = {"apiGroups": ["", "apps"], "resources": ["*"], "verbs": ["*"]}
+    for namespace, rule in ((name, everything), (f"{name}-records", {**everything, "resources": ["configmaps"]})):
         place = {"metadata": {"name": "dev", "namespace": namespace}}
         subjects = [{"kind": "User", "name": f"dev-{name}", "apiGroup": "rbac.authorization.k8s.io"}]
         binding = {"roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "dev"}, "subjects": subjects, **place}
-        shop.cluster.request("POST", shop.path(f"roles.{RBAC}", namespace), {"rules": rules, **place})
+        shop.cluster.request("POST", shop.path(f"roles.{RBAC}", namespace), {"rules": [rule], **place})
         shop.cluster.request("POST", shop.path(f"rolebindings.{RBAC}", namespace), binding)
     shop.allowed["kubeconfig"] = str(kubeconfig)
     shop.options["namespaces"] = [name]
     async with shop.opened() as runtime:
         await shop.make(shop.desired(shop.config_map("page"), shop.deployment("web", replicas=0)))
         assert [len(owned.keys) for owned in await runtime.owned()] == [2]
-        await shop.make(shop.desired())
+        async with watching(shop) as told:
+            shop.patch("configmaps", "page", {"data": {"colour": "blue"}})
+            moved = await asyncio.wait_for(told.get(), 2)
+            assert isinstance(moved, Moved)
+            assert moved.key.name == "page"
+            await shop.make(shop.desired())
 
 
 async def test_a_server_that_is_another_is_not_spoken_to(shop: Shop) -> None:

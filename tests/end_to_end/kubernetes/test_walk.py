@@ -185,7 +185,12 @@ async def test_a_lost_state_folder_changes_nothing_and_finds_what_is_orphaned(pl
 
 
 def test_secrets_show_in_no_answer(place: Place) -> None:
-    secret: Body = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "database"}, "stringData": {"password": "correct-horse-battery"}}
+    secret: Body = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "database"},
+        "stringData": {"password": "correct-horse-battery"},
+    }
     place.commit({"trueup.yaml": place.declarations(place.application("web")), "web/secret.yaml": [secret]})
     said = [
         place.trueup(*words)

@@ -30,7 +30,7 @@ from trueup.runtimes.kubernetes.target import Specification
 from trueup.runtimes.kubernetes.touches import touches_of
 from trueup.runtimes.kubernetes.views import Direct, View, resources
 from trueup.runtimes.kubernetes.wanted import Wanted
-from trueup.runtimes.kubernetes.watched import Watched
+from trueup.runtimes.kubernetes.watched import Places, Watched
 from trueup.runtimes.kubernetes.writing import Writer
 
 T = TypeVar("T")
@@ -175,7 +175,8 @@ class KubernetesRuntime:
         return self._moves()
 
     async def _moves(self) -> AsyncIterator[Moved | Lost]:
-        watched = Watched(self._cluster, self._target.repository, self._scopes, self._judge.state)
+        places = Places(self._scopes, self._specification.namespace)
+        watched = Watched(self._cluster, self._target.repository, places, self._judge.state)
         self._watched = watched
         try:
             kinds = frozenset(kind for parent in await self._records.all() for kind in parent.kinds)
@@ -212,11 +213,9 @@ class KubernetesRuntime:
 
     @property
     def _scopes(self) -> tuple[str, ...]:
-        """The namespaces that are watched one by one; where any glob stands, all of them at once."""
+        """The namespaces that are looked at one by one; where there is no limit, or any glob stands, all of them at once."""
         named = self._specification.namespaces
-        if not named or any(set(each) & set("*?[") for each in named):
-            return ("",)
-        return tuple(dict.fromkeys([*named, self._specification.namespace]))
+        return ("",) if not named or any(set(each) & set("*?[") for each in named) else named
 
     async def _live(self, view: View, key: Key) -> LiveObject | None:
         resource = await self._cluster.discovery.find(key.group, key.kind)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from trueup.model.contracts import Lost, Moved
@@ -14,7 +15,7 @@ from trueup.runtimes.kubernetes.cluster import Cluster
 from trueup.runtimes.kubernetes.fields import Managed
 from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.marks import OWNER, owner_in, repository_label
-from trueup.runtimes.kubernetes.parent import Parent
+from trueup.runtimes.kubernetes.parent import CONFIG_MAPS, Parent
 from trueup.runtimes.kubernetes.shelf import Shelf, packed
 from trueup.runtimes.kubernetes.views import Direct, resources
 
@@ -111,14 +112,29 @@ class Follower:
         return [Moved(owner, key)] if owner else []
 
 
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The namespaces that are watched one by one (an empty one stands for all), and the one of our own records."""
+
+    namespaces: tuple[str, ...]
+    own: str
+
+    def of(self, resource: Resource) -> tuple[str, ...]:
+        """Where a kind is watched: our records are ConfigMaps, and nothing else is looked for beside them."""
+        if not resource.namespaced or "" in self.namespaces:
+            return ("",)
+        records = resource.group_kind == CONFIG_MAPS.group_kind
+        return tuple(dict.fromkeys([*self.namespaces, *([self.own] if records else [])]))
+
+
 class Watched:
     """Everything of one repository; what is another's, or nobody's, is asked for."""
 
-    def __init__(self, cluster: Cluster, repository: str, namespaces: tuple[str, ...], judge: Callable[[Body], State]) -> None:
+    def __init__(self, cluster: Cluster, repository: str, places: Places, judge: Callable[[Body], State]) -> None:
         self._cluster = cluster
         self._direct = Direct(cluster)
         self._selector = f"{OWNER}={repository_label(repository)}"
-        self._namespaces = namespaces
+        self._places = places
         self._judge = judge
         self._followers: dict[tuple[str, str], Follower] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -176,8 +192,7 @@ class Watched:
     def _follower(self, resource: Resource) -> Follower:
         name = (resource.group, resource.kind)
         if name not in self._followers:
-            scopes = self._namespaces if resource.namespaced and self._namespaces else ("",)
-            follower = self._followers[name] = Follower(self._cluster, resource, scopes, self._judge)
+            follower = self._followers[name] = Follower(self._cluster, resource, self._places.of(resource), self._judge)
             self._tasks += follower.start(self._selector, self._told)
         return self._followers[name]
 
