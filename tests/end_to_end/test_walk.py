@@ -108,7 +108,11 @@ async def test_a_lost_memory_deletes_nothing_adopts_nothing_and_finds_what_was_f
     async with estate.operator() as operator:
         runs = {run.application: run for run in await operator.apply()}
         assert [(hold.application, hold.kind) for hold in await operator.waiting()] == [("shop", "approval")]
-    assert {key: record.entry.version for key, record in estate.world().objects().items()} == before
+        found = estate.world().objects()
+        await operator.approve("shop")
+        await operator.apply()
+        assert (estate.world().names(), await operator.waiting()) == (["Thing/a"], [])
+    assert {key: record.entry.version for key, record in found.items()} == before
     assert (runs["web"].state, runs["web"].outcomes) == (RunState.SUCCEEDED, ())
     assert "its declaration is gone" in runs["shop"].message
 

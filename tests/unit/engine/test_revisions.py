@@ -50,6 +50,9 @@ CHOICES: dict[str, list[str | None]] = {
     "taking/one.yaml": [documents(_TAKEN), documents(_WHOLE), documents(thing("plain")), documents(_TAKEN, _WHOLE)],
     "shared/x": [documents(thing("x")), documents(thing("x", size=2)), "#!" + documents(thing("x")), None],
     "shared/y/z": ["1", "2", None],
+    "shared/link": [None, "-> ../noise", "-> y", "-> nowhere"],
+    "root.trueup.yaml": [None, documents(application("root", path="/")), documents(application("root", "there", path="flat"))],
+    "rooted.yaml": [None, documents(thing("rooted")), documents(thing("rooted", source="noise"))],
     "noise": ["1", "2", None],
 }
 
