@@ -82,7 +82,8 @@ async def assemble(
 ) -> AsyncIterator[Engine]:
     """An engine on the settings' state folder, closed at the end. Without a logger it logs nothing. Raises SettingsError."""
     memory = open_memory(settings.state)
-    kinds = Kinds(Plugins("trueup.renderers", _equipping(settings, logger or _silent())), runtime_kinds())
+    confinement = _confinement(settings, logger or _silent())
+    kinds = Kinds(Plugins("trueup.renderers", _equipping(settings, confinement)), runtime_kinds())
     store, work, steps = Door("store", 1), Door("work", settings.limits.render_workers), Door("steps", settings.limits.fetches)
     targets = Targets(kinds, _placing(settings))
     telemetry = Telemetry(logger or _silent(), meter, tracers)
@@ -98,6 +99,7 @@ async def assemble(
         lease=this_process(),
         following=_following(settings),
         person=Person(settings.identity.name, settings.identity.email),
+        lacking=_lacking(confinement),
     )
     try:
         yield Engine(equipment, lambda: _is_served(settings), settings.limits.concurrency, settings.limits.fetches)
@@ -114,19 +116,30 @@ def retention(settings: Settings, memory: Memory) -> Callable[[], object]:
     return lambda: memory.retain(settings.retention.runs, settings.retention.days)
 
 
-def _equipping(settings: Settings, logger: logging.Logger) -> Callable[[RendererKind], RendererKind]:
-    """One confinement for all renderers: what this machine lacks for it is found out, and told, once."""
+def _confinement(settings: Settings, logger: logging.Logger) -> Confinement:
+    """One for all renderers: what this machine lacks for it is found out, and told, once."""
 
     def told(missing: tuple[str, ...]) -> None:
         logger.warning("renderers run without %s", "; ".join(missing))
 
-    confinement = Confinement(settings.render.confine == "require", told=told)
+    return Confinement(settings.render.confine == "require", told=told)
+
+
+def _equipping(settings: Settings, confinement: Confinement) -> Callable[[RendererKind], RendererKind]:
     programs = {"kustomize": settings.render.kustomize, "helm": settings.render.helm}
 
     def equip(kind: RendererKind) -> RendererKind:
         return kind.equipped(programs.get(kind.name, ""), confinement) if isinstance(kind, RunsProgram) else kind
 
     return equip
+
+
+def _lacking(confinement: Confinement) -> Callable[[], tuple[str, ...]]:
+    def lacking() -> tuple[str, ...]:
+        missing = confinement.missing
+        return tuple(f"renderers cannot be confined, without {each}" for each in missing) if confinement.require else ()
+
+    return lacking
 
 
 def _silent() -> logging.Logger:

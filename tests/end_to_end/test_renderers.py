@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.components import missing
-from tests.end_to_end.estate import Estate, Files, application, documents, target, thing
+from tests.end_to_end.estate import Estate, Files, application, documents, eventually, target, thing
 from tests.testbed import programs
 from tests.testbed.golang import Missing
 from trueup.model.run import RunState
@@ -91,3 +91,16 @@ async def test_a_chart_walks_like_any_folder(estate: Estate) -> None:
         await operator.apply()
         assert await operator.revisions() == {"web": commit}
     assert estate.world().specification("Thing/a") == {"size": 2}
+
+
+async def test_a_machine_that_cannot_confine_says_so(estate: Estate, kustomize: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trueup.toolkit.confine.NAMESPACES", ("false",))
+    estate.commit(OVERLAYS)
+    async with estate.operator(render=kustomize) as operator:
+        await operator.apply()
+        assert "cannot be confined" in (await operator.status("blue")).message
+        assert "renderers cannot be confined" in (await operator.engine.ready())[-1]
+    assert estate.world().owners() == {"Thing/b": "other"}
+    async with estate.served(render={**kustomize, "confine": "best"}) as operator:
+        await eventually(lambda: "renderers run without a file system" in estate.log.getvalue())
+        assert not [reason for reason in await operator.engine.ready() if "confined" in reason]

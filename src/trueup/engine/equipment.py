@@ -28,7 +28,10 @@ class Following:
 @dataclass(frozen=True, slots=True)
 class Equipment:
     """The memory behind its one thread (``store``), threads for what computes of an application (``work``) and of a whole repository
-    (``steps``; a large one holds up no walk), and everything else that a walk needs."""
+    (``steps``; a large one holds up no walk), and everything else that a walk needs.
+
+    ``lacking`` finds out, and blocks, what this machine cannot give although the operator requires it.
+    """
 
     memory: Memory
     store: Door
@@ -41,3 +44,4 @@ class Equipment:
     lease: Lease
     following: Callable[[Repository], Following]
     person: Person
+    lacking: Callable[[], tuple[str, ...]] = lambda: ()

@@ -350,6 +350,8 @@ class Engine:
 
     async def serve(self, followings: Sequence[Following], retain: Callable[[], object]) -> None:
         """The loop, until it is cancelled."""
+        # What is lacking is told at the start, not when an application needs it.
+        await self.equipment.steps.through(self.equipment.lacking)
         await self.loop.run(followings, retain)
 
     async def trigger(self, url: str = "") -> int:
@@ -360,13 +362,13 @@ class Engine:
         return len(meant)
 
     async def ready(self) -> list[str]:
-        """Why it is not ready: repositories that are to be served and were never read."""
+        """Why it is not ready: repositories that are to be served and were never read, and what this machine lacks."""
         reasons = [] if self.loop.following else ["nothing is served yet"]
         for identity, each in self.loop.following.items():
             followed = await self.store(self.memory.followed, identity)
             if followed is None or (not followed.commit and followed.hold is None):
                 reasons.append(f"{each.repository.url}: {(followed and followed.error) or 'not read yet'}")
-        return reasons
+        return [*reasons, *await self.equipment.steps.through(self.equipment.lacking)]
 
 
 def _unfinished(answer: RolledBack, run: Run) -> TrueupError:
