@@ -148,6 +148,22 @@ async def test_an_application_that_is_not_ready_at_its_new_target_stays_at_the_o
     assert (estate.world("old").names(), estate.world("new").names()) == ([], ["Thing/a"])
 
 
+async def test_a_move_that_loses_too_much_is_held_at_the_old_target(estate: Estate) -> None:
+    names = [f"t{number}" for number in range(6)]
+    files = _placed("old")
+    estate.commit({**files, "web/a.yaml": documents(*(thing(name) for name in names))})
+    async with estate.operator() as operator:
+        await operator.apply()
+        estate.commit({**_placed("new"), "web/a.yaml": documents(thing("t0"))})
+        runs = {run.target: run for run in await operator.apply()}
+        assert (runs["new"].state, runs["old"].state) == (RunState.SUCCEEDED, RunState.HELD)
+        assert runs["old"].message == "5 of 6 objects would be deleted, more than deleteLimit.percent (50)"
+        assert len(estate.world("old").names()) == 6
+        await operator.approve("web")
+        await operator.apply()
+    assert (estate.world("old").names(), estate.world("new").names()) == ([], ["Thing/t0"])
+
+
 async def test_an_application_that_moves_back_in_time_stays_where_it_was(estate: Estate) -> None:
     estate.commit(_placed("old"))
     async with estate.operator() as operator:

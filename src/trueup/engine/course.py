@@ -87,6 +87,12 @@ class Course:
             return policy.model_copy(update={"removal": Removal.DELETE})
         return policy
 
+    @property
+    def elsewhere(self) -> frozenset[Key] | None:
+        """Its objects at the target that it moves to; None when it does not move."""
+        declared = self.known.declared
+        return frozenset(declared.keys) if declared is not None and self.removed else None
+
     def waiting(self, kind: str) -> Waiting | None:
         """A hold of this kind on this application."""
         return next((hold for hold in self.known.holds if hold.kind == kind), None)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from trueup.model.application import Policy, Removal
+from trueup.model.manifest import Key
 from trueup.model.plan import Action, Hold, Plan, Verb
 
 APPROVAL: Final = "approval"
@@ -13,11 +14,15 @@ MOST_NAMES: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What guard knows beside the plan: whether the application is going, how many objects the render has, what was approved."""
+    """What guard knows beside the plan: whether the application is going, how many objects the render has, what was approved.
+
+    ``elsewhere``: it moves to another target, and these are its objects there; only what is not among them is lost.
+    """
 
     removed: bool
     desired: int
     approvals: frozenset[str] = frozenset()
+    elsewhere: frozenset[Key] | None = None
 
 
 def guard(plan: Plan, policy: Policy, facts: Facts) -> Hold | None:
@@ -37,6 +42,8 @@ def _reason(plan: Plan, policy: Policy, facts: Facts) -> str:
     deletes = [action for action in plan.actions if action.verb is Verb.DELETE]
     replaces = [action for action in plan.actions if action.verb is Verb.REPLACE and not action.allowed]
     foreign = [action for action in plan.actions if action.foreign]
+    if facts.removed and facts.elsewhere is not None:
+        return _lost(deletes, facts.elsewhere, policy)
     if facts.removed:
         goes = policy.removal is Removal.DELETE or not deletes
         return "" if goes else f"its declaration is gone: {_names(deletes)} would be deleted"
@@ -46,12 +53,21 @@ def _reason(plan: Plan, policy: Policy, facts: Facts) -> str:
         return f"{_names(foreign)} {'exists' if len(foreign) == 1 else 'exist'} and {'is' if len(foreign) == 1 else 'are'} not ours: adopt"
     if replaces:
         return f"{_names(replaces)} would be deleted and made anew"
-    return _too_many(plan, deletes, policy) or ("policy.sync is manual" if policy.sync == "manual" else "")
-
-
-def _too_many(plan: Plan, deletes: list[Action], policy: Policy) -> str:
-    limit = policy.delete_limit
     owned = len(deletes) + sum(action.verb in (Verb.UPDATE, Verb.REPLACE, Verb.UNCHANGED) for action in plan.actions)
+    return _too_many(deletes, owned, policy) or ("policy.sync is manual" if policy.sync == "manual" else "")
+
+
+def _lost(deletes: list[Action], elsewhere: frozenset[Key], policy: Policy) -> str:
+    """What is not at the new target either. Namespaces may be others there."""
+    there = {(key.kind, key.group, key.name) for key in elsewhere}
+    lost = [action for action in deletes if (action.key.kind, action.key.group, action.key.name) not in there]
+    if lost and not there:
+        return f"the render is empty: {_names(lost)} would be deleted"
+    return _too_many(lost, len(deletes), policy)
+
+
+def _too_many(deletes: list[Action], owned: int, policy: Policy) -> str:
+    limit = policy.delete_limit
     if len(deletes) > limit.count:
         return f"{len(deletes)} objects would be deleted, more than deleteLimit.count ({limit.count})"
     if owned >= FEWEST_FOR_PERCENT and len(deletes) * 100 > limit.percent * owned:

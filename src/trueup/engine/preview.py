@@ -126,7 +126,7 @@ class Previews:
     async def _planned(self, course: Course, desired: Desired, declarations: Declarations) -> Plan:
         runtime = await self.wants.runtime(course)
         planned = await plan(runtime, desired, declarations)
-        facts = Facts(course.removed, len(desired.manifests), course.known.approvals)
+        facts = Facts(course.removed, len(desired.manifests), course.known.approvals, course.elsewhere)
         held = paused(course) or guard(planned, desired.application.policy, facts)
         return msgspec.structs.replace(planned, held=held)
 

@@ -7,10 +7,16 @@ import pytest
 from tests.unit.engine.plans import action, actions, planned
 from trueup.engine.guard import Facts, guard
 from trueup.model.application import Policy
+from trueup.model.manifest import Key
 from trueup.model.plan import Action, Plan
 
 HERE = Facts(removed=False, desired=1)
 GONE = Facts(removed=True, desired=0)
+
+
+def moved(count: int) -> Facts:
+    """It moved to another target, where there are so many of its objects."""
+    return Facts(True, 0, elsewhere=frozenset(Key("Thing", f"delete{number}", namespace="there") for number in range(count)))
 
 
 def policy(**said: Any) -> Policy:
@@ -49,6 +55,11 @@ def policy(**said: Any) -> Policy:
         (actions("delete", 7), {"removal": "delete"}, GONE, ""),
         (actions("update", 7), {"removal": "keep"}, GONE, ""),
         (actions("delete", 7), {"removal": "delete", "sync": "manual"}, GONE, ""),
+        (actions("delete", 20), {"removal": "delete"}, moved(20), ""),
+        (actions("delete", 20), {"removal": "delete"}, moved(10), ""),
+        (actions("delete", 20), {"removal": "delete"}, moved(9), "11 objects would be deleted, more than deleteLimit.count (10)"),
+        (actions("delete", 8), {"removal": "delete"}, moved(3), "5 of 8 objects would be deleted"),
+        (actions("delete", 2), {"removal": "delete"}, moved(0), "the render is empty: Thing/delete0, Thing/delete1 would be deleted"),
     ],
 )
 def test_what_a_policy_holds(several: list[Action], said: dict[str, Any], facts: Facts, reason: str) -> None:
