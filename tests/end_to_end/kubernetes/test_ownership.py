@@ -7,7 +7,9 @@ from dataclasses import replace
 import pytest
 
 from tests.end_to_end.kubernetes.shop import Shop
+from tests.end_to_end.kubernetes.test_drift import watching
 from trueup.model.application import Policy
+from trueup.model.contracts import Lost
 from trueup.model.errors import Refused
 from trueup.model.plan import Verb
 
@@ -177,11 +179,13 @@ async def test_what_is_kept_by_another_tool_under_our_name_is_refused(shop: Shop
         await shop.plan(desired)
 
 
-async def test_a_kind_that_left_the_cluster_is_no_trouble(shop: Shop) -> None:
+async def test_a_kind_that_left_the_cluster_is_told_and_no_trouble(shop: Shop) -> None:
     await shop.make(shop.desired(shop.config_map("page")))
     annotate(shop, "contains-group-kinds", "ConfigMap,Gadget.gone.example.org")
     async with shop.opened() as runtime:
         assert [len(owned.keys) for owned in await runtime.owned()] == [1]
+        async with watching(shop) as told:
+            assert told.get_nowait() == Lost("the cluster no longer knows Gadget.gone.example.org, of which something is ours")
         desired = shop.desired(shop.config_map("page"), revision="2" * 40)
         await shop.make(desired)
         async for _ in runtime.apply(desired, ()):

@@ -3,9 +3,9 @@
 import asyncio
 import fnmatch
 import time
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 from trueup.model.contracts import Desired
 from trueup.model.manifest import Key, Manifest, Origin
@@ -19,11 +19,10 @@ from trueup.runtimes.kubernetes.order import FIRST
 from trueup.runtimes.kubernetes.parent import NAMESPACES, Parent, group_kind
 from trueup.runtimes.kubernetes.planning import actions_of, refuse
 from trueup.runtimes.kubernetes.settled import Settled
+from trueup.runtimes.kubernetes.together import together
 from trueup.runtimes.kubernetes.trial import UNLOOKED, Trial, Trials
 from trueup.runtimes.kubernetes.views import View
 from trueup.runtimes.kubernetes.wanted import Wanted, completed, distinct, settled
-
-T = TypeVar("T")
 
 KEEP_ANNOTATION: Final = "helm.sh/resource-policy"
 _SERVED_SECONDS: Final = 10.0
@@ -161,16 +160,6 @@ async def _served(trials: Trials, wanted: Wanted) -> Trial:
         if not trial.unserved or time.monotonic() > end:
             return trial
         await asyncio.sleep(_LOOK_SECONDS)
-
-
-async def together(questions: Iterable[Awaitable[T]]) -> list[T]:
-    """All answers; the first failure ends the others."""
-    tasks = [asyncio.ensure_future(each) for each in questions]
-    try:
-        return list(await asyncio.gather(*tasks))
-    finally:
-        for task in tasks:
-            task.cancel()
 
 
 def is_in_a_sync(options: Options) -> bool:

@@ -1,9 +1,7 @@
 """Plan, apply and health of one cluster."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from trueup.model import wire
 from trueup.model.application import Target
@@ -23,17 +21,16 @@ from trueup.runtimes.kubernetes.logs import logs
 from trueup.runtimes.kubernetes.marks import OWNER, PART_OF, Marks, owner_in
 from trueup.runtimes.kubernetes.order import in_ranks
 from trueup.runtimes.kubernetes.parent import CONFIG_MAPS, Parent, group_kind
-from trueup.runtimes.kubernetes.planner import Limits, Planner, is_in_a_sync, together
+from trueup.runtimes.kubernetes.planner import Limits, Planner, is_in_a_sync
 from trueup.runtimes.kubernetes.records import Records
 from trueup.runtimes.kubernetes.settled import Settled
 from trueup.runtimes.kubernetes.target import Specification
+from trueup.runtimes.kubernetes.together import as_they_come, together
 from trueup.runtimes.kubernetes.touches import touches_of
 from trueup.runtimes.kubernetes.views import Direct, View, resources
 from trueup.runtimes.kubernetes.wanted import Wanted
 from trueup.runtimes.kubernetes.watched import Places, Watched
 from trueup.runtimes.kubernetes.writing import Writer
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +92,7 @@ class KubernetesRuntime:
                 yield _not_written(action, refused)
             return
         for group in _in_turn(actions):
-            async for outcome in _as_they_come(self._carry_out(writer, wanted.get(action.key), action) for action in group):
+            async for outcome in as_they_come(self._carry_out(writer, wanted.get(action.key), action) for action in group):
                 yield outcome
         self._settled.keep()
         if desired.removed:
@@ -180,7 +177,10 @@ class KubernetesRuntime:
         self._watched = watched
         try:
             kinds = frozenset(kind for parent in await self._records.all() for kind in parent.kinds)
-            await watched.follow([CONFIG_MAPS, *(await resources(self._cluster.discovery, kinds)).values()])
+            known = await resources(self._cluster.discovery, kinds)
+            await watched.follow([CONFIG_MAPS, *known.values()])
+            if kinds - known.keys():
+                yield Lost(f"the cluster no longer knows {', '.join(sorted(kinds - known.keys()))}, of which something is ours")
             async for moved in watched.moves():
                 yield moved
         finally:
@@ -259,13 +259,3 @@ def _in_turn(actions: Sequence[Action]) -> list[list[Action]]:
 
 def _key(action: Action) -> Key:
     return action.key
-
-
-async def _as_they_come(questions: Iterable[Awaitable[T]]) -> AsyncIterator[T]:
-    tasks = [asyncio.ensure_future(each) for each in questions]
-    try:
-        for next_one in asyncio.as_completed(tasks):
-            yield await next_one
-    finally:
-        for task in tasks:
-            task.cancel()

@@ -27,6 +27,8 @@ _PLAIN = aiohttp.ClientTimeout(total=_ANSWER_SECONDS, sock_connect=_CONNECT_SECO
 _STREAM = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENT_WATCH_SECONDS)
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 _BUSY = (429, 502, 503, 504)
+# The server's own storage has no leader for a moment; that is no word about what was asked.
+_STORAGE = b"etcdserver: "
 _LOST = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionResetError)
 
 
@@ -85,7 +87,7 @@ class Connection:
                 raise self._unknown(body)
             await self._renew()
             return None, 0.0
-        if status in _BUSY:
+        if status in _BUSY or (status == 500 and _STORAGE in body):
             return None, _pause(retry_after, tries)
         return answer_of(status, body), 0.0
 
