@@ -32,6 +32,8 @@ class Wanted:
     needs: dict[str, tuple[str, ...]] = field(default_factory=dict)
     broken: str = ""
 
+    policy: dict[str, Any] = field(default_factory=lambda: ALLOWED)
+
     def files(self) -> Files:
         """The repository's files."""
         files: Files = {"targets.trueup.yaml": documents(*(target(name) for name in TARGETS))}
@@ -40,7 +42,7 @@ class Wanted:
                 continue
             folder = self.folders[name]
             needs = [each for each in self.needs.get(name, ()) if self.places[each] is not None]
-            files[f"{folder}/trueup.yaml"] = documents(application(name, place, path=".", policy=ALLOWED, dependsOn=needs))
+            files[f"{folder}/trueup.yaml"] = documents(application(name, place, path=".", policy=self.policy, dependsOn=needs))
             files[f"{folder}/keep.yaml"] = documents(thing(f"of-{name}"))
             for each in THINGS:
                 if self.owners[each] == name:
@@ -148,6 +150,31 @@ async def expect_a_serve_to_follow(estate: Estate, seed: int, commits: int = 12)
 async def _rests(operator: Operator) -> bool:
     statuses = await operator.engine.remembered(operator.repository, Selection(everything=True))
     return all(status.sync == Sync.SYNCED for status in statuses) and not await operator.waiting()
+
+
+async def expect_nothing_lost_unapproved(estate: Estate, seed: int, commits: int = 12) -> None:
+    """The same under the default policy and without any approval: an application loses few of its objects at once, or none."""
+    chance, wanted = random.Random(seed), Wanted(policy={})
+    async with estate.operator() as operator:
+        for _ in range(commits):
+            before = _world(estate)
+            for _ in range(chance.randrange(1, 4)):
+                _changed(wanted, chance)
+            _commit(estate, wanted.files())
+            await operator.apply()
+            after = {name for _, name in _world(estate)}
+            for owner in APPLICATIONS:
+                owned = {name for (_, name), (mark, _) in before.items() if mark == owner}
+                lost = owned - after
+                assert len(lost) <= 10, (seed, owner, lost)
+                assert len(owned) < 4 or len(lost) * 2 <= len(owned), (seed, owner, lost)
+                assert not lost or wanted.places[owner], (seed, owner, lost, "its declaration is gone")
+                assert not lost or not wanted.broken.startswith(wanted.folders[owner] + "/"), (seed, owner, lost, "it is broken")
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_without_approval_nothing_is_lost_by_accident(estate: Estate, seed: int) -> None:
+    await expect_nothing_lost_unapproved(estate, seed)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
