@@ -88,22 +88,27 @@ class Watch:
         if event.name.startswith("record-") and os.path.dirname(path) == own:  # noqa: PTH120
             return {Path(path) / event.name}
         if event.mask & (ISDIR | IGNORED) or event.name in ("", STATE):
-            return {file for file, part in self.parts.items() if path in part.folders}
+            return self._about(path)
         return set()
+
+    def _about(self, path: str) -> Files:
+        """The records that have something in a folder."""
+        return {file for file, part in self.parts.items() if path in part.folders}
 
     async def _renew(self, kernel: Inotify, stale: Files) -> set[Told]:
         """Watch what these records name now. What happened before its folder was watched is told of all in it. Raises OSError."""
         first = not self.watches
         told: set[Told] = set()
-        while stale:
+        fresh: list[str] = []
+        while stale or fresh:
             for file, part in (await in_thread(self._read, stale)).items():
                 self.parts.pop(file, None)
                 if part:
                     self.parts[file] = part
             fresh = self._add(kernel, await in_thread(self._masks))
             told.update(moved for path in fresh for folder in self._at(path) for moved in folder.concerned(""))
-            # A record may have come into a folder just before that was watched.
-            stale = (await in_thread(_records_in, fresh)) - self.parts.keys()
+            # What came into a folder just before that was watched made no event: look again, until nothing is new.
+            stale = (await in_thread(_records_in, fresh)) | {file for path in fresh for file in self._about(path)}
         self._follow()
         return set() if first else told
 
