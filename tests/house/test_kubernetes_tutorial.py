@@ -16,13 +16,18 @@ TRUEUP = Path(sys.executable).parent
 
 @pytest.mark.slow
 @pytest.mark.timeout(180)
-def test_the_commands_of_the_tutorial_print_what_it_says(cluster: Cluster, tmp_path: Path) -> None:
+def test_the_commands_of_the_tutorial_print_what_it_says(second_cluster: Cluster, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     (home / ".gitconfig").write_text(GIT_CONFIGURATION, encoding="utf-8")
     (home / "examples").symlink_to(ROOT / "examples")
     path = os.pathsep.join([str(TRUEUP), str(programs.kubernetes()["kubectl"].parent), os.environ.get("PATH", os.defpath)])
-    environment = {"HOME": str(home), "GIT_CONFIG_GLOBAL": str(home / ".gitconfig"), "KUBECONFIG": str(cluster.kubeconfig), "PATH": path}
+    environment = {
+        "HOME": str(home),
+        "GIT_CONFIG_GLOBAL": str(home / ".gitconfig"),
+        "KUBECONFIG": str(second_cluster.kubeconfig),
+        "PATH": path,
+    }
     commands = commands_of(ROOT / "docs" / "kubernetes-tutorial.md")
     try:
         outcomes = run(commands, home, environment)
