@@ -22,7 +22,10 @@ def repository_of(desk: Playground) -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda folder: folder.name)
-def test_an_example_becomes_healthy_and_goes_again(example: Path) -> None:
+def test_an_example_becomes_healthy_and_goes_again(example: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "runtime: kubernetes" in (example / "trueup.yaml").read_text(encoding="utf-8"):
+        # The example speaks of the current context: here that of a cluster which the tests started.
+        monkeypatch.setenv("KUBECONFIG", str(request.getfixturevalue("cluster").kubeconfig))
     with playground(example) as desk:
         repository_of(desk)
         ran(desk, "trueup check")
@@ -37,5 +40,6 @@ def test_an_example_becomes_healthy_and_goes_again(example: Path) -> None:
             declaration.write_text("---\n".join(kept), encoding="utf-8")
         ran(desk, 'git commit --quiet -am "no application any more" && git push --quiet')
         ran(desk, "trueup apply --yes")
-        assert desk.asked("trueup status")["items"] == []
+        left = desk.asked("trueup status")["items"]
+        assert left == [], left
         assert running(desk.folder) == []
