@@ -44,7 +44,7 @@ class Ground(ABC):
     """The kind whose promises are tested."""
 
     hands_over: ClassVar[bool] = True
-    """Whether two applications can name the same object at a target."""
+    """Whether two applications can name the same object at a target: the first of ``bodies``."""
 
     patience: ClassVar[float] = 10.0
     """Seconds in which what was applied is healthy, and what moved is told."""

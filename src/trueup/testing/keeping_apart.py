@@ -59,7 +59,8 @@ class KeepsApart:
         ground = self.ground(tmp_path)
         self._needs_handover()
         desired = ground.version(1)
-        neighbour, stranger = ground.desired("till", ground.bodies(1, "shop")), ground.desired("shop", ground.bodies(1, "shop"), OTHERS)
+        same = ground.bodies(1, "shop")[:1]
+        neighbour, stranger = ground.desired("till", same), ground.desired("shop", same, OTHERS)
         async with opened(ground) as runtime:
             await done(runtime, desired)
             owned = await runtime.owned()
