@@ -102,8 +102,10 @@ class Planner:
         return known if known is not None else self.parent is not None and self.parent.revision == desired.revision
 
     async def _namespace(self, desired: Desired) -> Wanted | None:
-        """The namespace that the application asks for (``createNamespace``), unless somebody else has made it. When all else goes, our mark on
-        it goes too and it stays: others may have come to live in it."""
+        """The namespace that the application asks for (``createNamespace``), unless somebody else has made it.
+
+        When all else goes, our mark on it goes too and it stays: others may have come to live in it.
+        """
         specification = desired.application.spec
         key = Key("Namespace", specification.namespace)
         if desired.removed or not specification.create_namespace or not key.name or key.name in self.settled.namespaces:
