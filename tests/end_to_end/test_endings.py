@@ -1,5 +1,7 @@
 """How a run that does not become ready ends."""
 
+import time
+
 from tests.end_to_end.estate import Estate, application, documents, eventually, target, thing
 from trueup.model.run import RunState, Trigger
 
@@ -37,3 +39,13 @@ async def test_drift_while_a_run_waits_is_undone_when_it_has_ended(estate: Estat
         await eventually(lambda: estate.world().specification("Thing/a") == {"size": 1})
         history = await operator.history()
     assert [run.trigger for run in reversed(history)] == [Trigger.POLL, Trigger.DRIFT]
+
+
+async def test_a_command_that_does_not_wait_leaves_a_run_of_serve_that_does(estate: Estate) -> None:
+    estate.commit({"trueup.yaml": documents(target(), application()), "web/slow.yaml": documents(thing("slow", healthyAfter="30s"))})
+    with estate.serving():
+        await eventually(lambda: estate.world().names() == ["Thing/slow"])
+        begun = time.monotonic()
+        said = estate.trueup("apply", "--app", "web", "--no-wait")
+        assert time.monotonic() - begun < 15
+    assert said.code == 0, said

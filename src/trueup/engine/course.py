@@ -293,6 +293,9 @@ class Course:
         hold = self.waiting("bad revision")
         if hold and not self.at and (self.bad or hold.commit == self.revision):
             return Trigger.ROLLBACK
+        if self.trigger is Trigger.ROLLBACK:
+            # The fetch after a rollback brings whatever else was pushed meanwhile.
+            return Trigger.POLL
         return Trigger.RETRY if self.trigger is Trigger.DRIFT else self.trigger
 
     def hold(self, plan: Plan, hold: Hold, written: Revision | None, now: float) -> tuple[Run, Waiting]:

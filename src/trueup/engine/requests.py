@@ -187,7 +187,8 @@ class Engine:
                 if run is not None and is_news(run, standing, begun) and shown.get(run.id) != run:
                     shown[run.id] = run
                     yield run
-                if address not in pending or (not wait and run is not None and run.state is not RunState.RUNNING):
+                applied = run is not None and (run.state is not RunState.RUNNING or (standing is not None and standing.applied))
+                if address not in pending or (not wait and applied):
                     waiting.discard(address)
             await asyncio.sleep(FOLLOW_OTHERS)
         if waiting:
