@@ -94,6 +94,8 @@ def _text(text: str, indent: int) -> list[str]:
     chomping = "-" if lines[-1] else "" if lines[-2] else "+"
     if not lines[-1]:
         lines.pop()
+    # A text that is the whole document is indented too: at the margin, its first line may be read as something else.
+    indent = max(indent, 2)
     return [f"|{chomping}", *(" " * indent + line if line else "" for line in lines)]
 
 

@@ -22,6 +22,7 @@ VALUE = st.recursive(LEAF, lambda inner: st.lists(inner, max_size=4) | st.dictio
 @given(VALUE.filter(lambda value: value is not None))
 @example({"a" * 2000: {"b": 1}, "c": [[], {}, [[1]]]})
 @example([1e20, -1e-7, 5e-324, 1.7e308])
+@example("0\n")
 def test_what_is_written_is_read_back(value: object) -> None:
     [document] = read(dump(value).encode(), "f")
     assert document.body == value
