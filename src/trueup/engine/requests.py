@@ -351,6 +351,7 @@ class Engine:
 
     async def serve(self, followings: Sequence[Following], retain: Callable[[], object]) -> None:
         """The loop, until it is cancelled."""
+        self.loop.following = {each.repository.identity: each for each in followings}
         # What is lacking is told at the start, not when an application needs it.
         await self.equipment.steps.through(self.equipment.lacking)
         await self.loop.run(followings, retain)
