@@ -64,7 +64,8 @@ def test_with_systemd_as_pid_1_the_same_promises_are_kept(tmp_path: Path, told: 
         unit = root / "etc/systemd/system/trueup-test.service"
         unit.write_text(UNIT.format(checkout=CHECKOUT, command=command, told=told))
         arguments = [str(nspawn), "--quiet", f"--directory={root}", "--boot", "--register=no", "--keep-unit", "--private-network"]
-        booted = [*arguments, f"--bind={told}", "--", "systemd.unit=trueup-test.service"]
+        # What lies below /tmp is not seen in a container, which has a /tmp of its own: the checkout may be there.
+        booted = [*arguments, f"--bind={told}", f"--bind={CHECKOUT}", "--", "systemd.unit=trueup-test.service"]
         subprocess.run(booted, stdin=subprocess.DEVNULL, capture_output=True, timeout=240, check=False)
     assert (told / "code").read_text() == "0\n", (told / "told").read_text()
     assert " passed" in (told / "told").read_text()
