@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.end_to_end.kubernetes.shop import Shop
+from tests.testbed.kubernetes.cluster import wait_until
 from trueup.model.application import Ignore, Policy
 from trueup.model.contracts import Lost, Moved
 from trueup.model.manifest import Key
@@ -58,6 +59,14 @@ async def test_a_hand_edit_is_seen_within_a_second_with_who_and_what(shop: Shop)
 async def test_our_own_writes_and_what_does_not_matter_are_not_told(shop: Shop) -> None:
     desired = shop.desired(shop.config_map("page"), shop.deployment("web", replicas=0))
     await shop.make(desired)
+    # The controller's first word on a new Deployment is no part of this: it has said it before the watch begins.
+    settled = "deployment.kubernetes.io/revision"
+    await asyncio.to_thread(
+        wait_until,
+        lambda: settled in shop.get("deployments.apps/v1", "web")["metadata"].get("annotations", {}),
+        "the controller is silent",
+        10,
+    )
     async with watching(shop) as told:
         await shop.make(shop.desired(shop.config_map("page", {"colour": "blue"}), shop.deployment("web", replicas=0), revision="2" * 40))
         status = {"status": {"observedGeneration": 1, "unavailableReplicas": 0}}
