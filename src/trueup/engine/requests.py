@@ -138,13 +138,14 @@ class Engine:
         digests = dict(order.digests)
         addresses = await (self.previews.declared if at and not digests else self.previews.addresses)(repository, selection)
         wishes = {each: Wish(at, digests.get(each.application, ""), order.yes, order.actor) for each in addresses}
-        begun = time.time()
+        told: set[str] = set()
         ordinary = not at and not digests and not order.yes
         walks = self._followed_runs(wishes, order.wait) if ordinary and self.serving() else self._own_runs(wishes, order.wait)
         async for run in walks:
+            told.add(run.id)
             yield run
         # Nobody is named: then what is wrong anywhere stood in the way, also in what was never known.
-        await self._demand_done(addresses, begun, () if selection.names or selection.labels else followed.faults)
+        await self._demand_done(addresses, told, () if selection.names or selection.labels else followed.faults)
         if followed.hold is not None:
             raise _kept_out(followed, followed.hold)
 
@@ -195,8 +196,8 @@ class Engine:
             async for each in self._own_runs({address: wishes[address] for address in waiting}, wait):
                 yield each
 
-    async def _demand_done(self, addresses: Sequence[Address], begun: float, known_faults: Sequence[Fault]) -> None:
-        """What was asked for and did not come about without any run of its own to tell it."""
+    async def _demand_done(self, addresses: Sequence[Address], told: set[str], known_faults: Sequence[Fault]) -> None:
+        """What was asked for and did not come about, without any of the runs that were told."""
         faults = list(known_faults)
         troubles: list[TrueupError] = []
         for address in addresses:
@@ -205,10 +206,9 @@ class Engine:
                 faults.extend(known.declared.faults)
             status = known.standing.status if known.standing else None
             silent = status is not None and status.message.startswith(UNREACHABLE)
-            if status and (silent or status.sync in NOT_DONE) and not faults:
-                run = await self.store(self.memory.run, status.last_run) if status.last_run else None
-                if silent or run is None or run.started_at < datetime.fromtimestamp(begun - 1, UTC):
-                    troubles.append(_trouble(status))
+            untold = status is not None and status.sync in NOT_DONE and status.last_run not in told
+            if status and not faults and (silent or untold):
+                troubles.append(_trouble(status))
         if faults:
             raise DeclarationError(tuple(dict.fromkeys(faults)))
         if troubles:
