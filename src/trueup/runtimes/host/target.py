@@ -4,17 +4,16 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
-from pydantic import AfterValidator, ValidationError
+from pydantic import AfterValidator
 
 from trueup.model.application import Declared, Target
 from trueup.model.contracts import Place
 from trueup.model.errors import SettingsError
 from trueup.runtimes.host.ground import fits
 from trueup.runtimes.host.record import OWN_FOLDER
-
-T = TypeVar("T", bound=Declared)
+from trueup.toolkit.validated import validated
 
 
 def _absolute(value: str) -> str:
@@ -42,7 +41,7 @@ class Allowed(Declared):
 
 def specification_of(target: Target) -> Specification:
     """What a target says beside its runtime. Raises SettingsError."""
-    return _valid(Specification, target.spec.options, f"target {target.name}", _where(target))
+    return validated(Specification, target.spec.options, f"target {target.name}", _where(target))
 
 
 def root_of(target: Target, specification: Specification, place: Place) -> Path:
@@ -58,7 +57,7 @@ def permit(target: Target, specification: Specification, place: Place) -> None:
     user plainly meant it: the folder (or, for anyone but root, the nearest one above that exists) is that user's own and nobody else may
     write to it. Nearly everything on a machine is root's own: for root the folder must exist, and be empty or already be such a root.
     """
-    allowed = _valid(Allowed, dict(place.allowed), "the host runtime's settings", "")
+    allowed = validated(Allowed, place.allowed, "the host runtime's settings", "")
     root = root_of(target, specification, place)
     known = [Path(os.path.realpath(folder)) for folder in (str(place.folder), *allowed.roots)]
     if not any(root == each or each in root.parents for each in known) and (allowed.roots or not _meant(root)):
@@ -68,17 +67,6 @@ def permit(target: Target, specification: Specification, place: Place) -> None:
         if path not in allowed.paths and not _within(path, allowed.paths):
             hint = "name it in the settings (`paths`)"
             raise SettingsError(f"target {target.name} may not write {path}", where=_where(target), hint=hint)
-
-
-def _valid(model: type[T], plain: dict[str, Any], what: str, where: str) -> T:
-    try:
-        return model.model_validate(plain)
-    except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join(str(step) for step in first["loc"])
-        known = ", ".join(field.alias or name for name, field in model.model_fields.items())
-        text = "is not known" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
-        raise SettingsError(f"{what}: `{path}` {text}", where=where, hint=f"what may be said is {known}") from None
 
 
 def _within(path: str, globs: tuple[str, ...]) -> bool:

@@ -2,16 +2,15 @@
 
 import fnmatch
 import re
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field
 
 from trueup.model.application import Declared, Target
 from trueup.model.contracts import Place
 from trueup.model.errors import SettingsError
 from trueup.runtimes.kubernetes.health import HealthRule
-
-T = TypeVar("T", bound=Declared)
+from trueup.toolkit.validated import validated
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _ACCOUNT = re.compile(rf"{_LABEL.pattern}:[a-z0-9]([-a-z0-9.]{{0,251}}[a-z0-9])?")
@@ -87,12 +86,12 @@ class Allowed(Declared):
 
 def specification_of(target: Target) -> Specification:
     """What a target says beside its runtime. Raises SettingsError."""
-    return _valid(Specification, target.spec.options, f"target {target.name}", where(target))
+    return validated(Specification, target.spec.options, f"target {target.name}", where(target))
 
 
 def allowed_in(place: Place) -> Allowed:
     """What the operator allows. Raises SettingsError."""
-    return _valid(Allowed, dict(place.allowed), "the kubernetes runtime's settings", "")
+    return validated(Allowed, place.allowed, "the kubernetes runtime's settings", "")
 
 
 def permit(target: Target, specification: Specification, allowed: Allowed) -> None:
@@ -127,14 +126,3 @@ def _may_use(context: str, contexts: tuple[str, ...] | None) -> bool:
 def _refusal(target: Target, what: str, setting: str) -> SettingsError:
     hint = f"name it in the settings: `{setting}` in `[targets.kubernetes]`"
     return SettingsError(f"target {target.name} may not use {what}", where=where(target), hint=hint)
-
-
-def _valid(model: type[T], plain: dict[str, Any], what: str, place: str) -> T:
-    try:
-        return model.model_validate(plain)
-    except ValidationError as error:
-        first = error.errors()[0]
-        path = ".".join(str(step) for step in first["loc"])
-        known = ", ".join(field.alias or name for name, field in model.model_fields.items())
-        text = "is not known" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
-        raise SettingsError(f"{what}: `{path}` {text}", where=place, hint=f"what may be said is {known}") from None
