@@ -1,0 +1,80 @@
+"""What a Target may say of an engine, and what the operator lets it say."""
+
+import fnmatch
+from typing import Annotated, Final
+
+from pydantic import AfterValidator
+
+from trueup.model.application import Declared, Target
+from trueup.model.contracts import Place
+from trueup.model.errors import SettingsError
+from trueup.runtimes.compose.access import Access, fault_of
+from trueup.toolkit.validated import validated
+
+DEFAULT: Final = "unix:///var/run/docker.sock"
+
+
+def _address(value: str) -> str:
+    if fault := fault_of(value):
+        raise ValueError(fault)
+    return value.rstrip("/")
+
+
+class SecretName(Declared):
+    """A secret of the settings, by its name."""
+
+    secret: str
+
+
+class Specification(Declared):
+    """What may stand in the ``spec`` of a Compose target; with nothing it is this machine's engine.
+
+    ``engine``: where it is: ``unix:///PATH``, ``tcp://HOST:PORT``, ``ssh://USER@HOST[:PORT][/PATH]``. For ``tcp``: ``certificateAuthority``
+    (PEM), and ``clientCertificate`` and ``clientKey`` (PEM) by the names of secrets.
+    """
+
+    engine: Annotated[str, AfterValidator(_address)] = DEFAULT
+    certificate_authority: str = ""
+    client_certificate: SecretName | None = None
+    client_key: SecretName | None = None
+
+
+class Allowed(Declared):
+    """The operator's limits: globs of the ``engines`` that targets may name (left out: this machine's own)."""
+
+    engines: tuple[str, ...] = (DEFAULT,)
+
+
+def specification_of(target: Target) -> Specification:
+    """What a target says beside its runtime. Raises SettingsError."""
+    return validated(Specification, target.spec.options, f"target {target.name}", _where(target))
+
+
+def permit(target: Target, specification: Specification, place: Place) -> None:
+    """Raises SettingsError when a target names what the operator does not allow. Touches nothing.
+
+    Who writes to an engine may do there what root may do: without settings only the engine of this machine may be used, which the
+    serving user can use already.
+    """
+    allowed = validated(Allowed, place.allowed, "the compose runtime's settings", "")
+    if not any(fnmatch.fnmatchcase(specification.engine, glob) for glob in allowed.engines):
+        message = f"target {target.name} may not use the engine {specification.engine}"
+        raise SettingsError(message, where=_where(target), hint="name it in the settings: `engines` in `[targets.compose]`")
+    if (specification.client_certificate is None) != (specification.client_key is None):
+        message = f"target {target.name} names half of a certificate"
+        raise SettingsError(message, where=_where(target), hint="give `clientCertificate` and `clientKey`")
+    if specification.engine.startswith("tcp://") or not (specification.certificate_authority or specification.client_certificate):
+        return
+    message = f"target {target.name} has certificates for an engine that is not reached by TLS"
+    raise SettingsError(message, where=_where(target), hint="name a `tcp://` engine, or leave them out")
+
+
+def access_of(specification: Specification, place: Place) -> Access:
+    """How the engine is reached. Raises SettingsError for a secret that is not set."""
+    certificate = place.secret(specification.client_certificate.secret) if specification.client_certificate else None
+    key = place.secret(specification.client_key.secret) if specification.client_key else None
+    return Access(specification.engine, specification.certificate_authority, certificate, key)
+
+
+def _where(target: Target) -> str:
+    return f"{target.file}:{target.line}" if target.line else target.file
