@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any, Final
@@ -90,8 +90,8 @@ class Engine:
         """Take something away. Raises Absent, Clash, Refused, Unreachable."""
         await self._answer(_Request("DELETE", path, query))
 
-    async def put_archive(self, container: str, folder: str, tar: bytes) -> None:
-        """Unpack an archive into a container's folder, running or not. Raises as ``post``."""
+    async def put_archive(self, container: str, folder: str, tar: bytes | AsyncIterable[bytes]) -> None:
+        """Unpack an archive, whole or as it comes, into a container's folder, running or not. Raises as ``post``."""
         await self._answer(_Request("PUT", f"/containers/{container}/archive", {"path": folder}, tar))
 
     async def get_archive(self, container: str, path: str) -> bytes:
