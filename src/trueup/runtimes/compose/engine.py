@@ -78,7 +78,7 @@ class Engine:
         self._tunnel: Tunnel | None = None
         self._opening = asyncio.Lock()
 
-    async def get(self, path: str, **query: object) -> Any:
+    async def get(self, path: str, /, **query: object) -> Any:
         """What is there, as plain data; text where it is no JSON. Raises Absent, Refused, Unreachable."""
         return await self._answer(_Request("GET", path, query))
 
@@ -86,7 +86,7 @@ class Engine:
         """Do something; what is done already is done. A ``body`` of bytes is a tar archive. Raises Absent, Clash, Refused, Unreachable."""
         return await self._answer(_Request("POST", path, query, body))
 
-    async def delete(self, path: str, **query: object) -> None:
+    async def delete(self, path: str, /, **query: object) -> None:
         """Take something away. Raises Absent, Clash, Refused, Unreachable."""
         await self._answer(_Request("DELETE", path, query))
 
@@ -113,7 +113,7 @@ class Engine:
             if rest.strip():
                 yield msgspec.json.decode(rest)
 
-    async def pieces(self, path: str, **query: object) -> AsyncIterator[bytes]:
+    async def pieces(self, path: str, /, **query: object) -> AsyncIterator[bytes]:
         """Bytes as they come: logs. Raises Unreachable also when they break off."""
         async with self._asked(_Request("GET", path, query, timeout=_STREAM)) as response:
             async for piece in response.content.iter_any():
