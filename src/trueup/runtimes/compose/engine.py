@@ -56,14 +56,12 @@ class _Request:
         return f"{quote(self.path, safe='/:@%')}{'?' if told else ''}{told}"
 
     @property
-    def payload(self) -> bytes | None:
-        if self.body is None or isinstance(self.body, bytes):
-            return self.body
-        return msgspec.json.encode(self.body)
+    def payload(self) -> bytes | AsyncIterable[bytes] | None:
+        return self.body if self.body is None or isinstance(self.body, bytes | AsyncIterable) else msgspec.json.encode(self.body)
 
     @property
     def all_headers(self) -> dict[str, str]:
-        kind = {} if self.body is None else {"Content-Type": _TAR if isinstance(self.body, bytes) else "application/json"}
+        kind = {} if self.body is None else {"Content-Type": _TAR if isinstance(self.body, bytes | AsyncIterable) else "application/json"}
         return {**kind, **self.headers}
 
 
