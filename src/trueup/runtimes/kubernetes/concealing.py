@@ -1,9 +1,11 @@
 """Objects as a server gives them, with every value that is secret as one that never shows."""
 
-from collections.abc import Iterator
+import base64
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any, Final
 
-from trueup.model.manifest import Body, digest_of
+from trueup.model.manifest import Body, Manifest, digest_of
 from trueup.model.secret import MASK, Secret
 from trueup.runtimes.kubernetes.marks import annotations
 
@@ -53,6 +55,13 @@ def known_values(body: Body) -> frozenset[str]:
     return frozenset() if is_secret(body) else frozenset(each.reveal() for each in secrets_in(body) if len(each.reveal()) >= _SHORTEST)
 
 
+def masked(text: str, manifests: Iterable[Manifest]) -> str:
+    """Words of a program, in which a secret that it was given by one of these does not show."""
+    for value in _values(manifests) if text else ():
+        text = text.replace(value, MASK)
+    return text
+
+
 def shown(value: Any) -> Any:
     """A value for people: secrets as ``(secret)``."""
     if isinstance(value, Secret):
@@ -68,3 +77,13 @@ def _without(value: Any, known: frozenset[str]) -> Any:
     if isinstance(value, list):
         return [_without(each, known) for each in value]
     return secret_of(value) if isinstance(value, str) and value in known else value
+
+
+def _values(manifests: Iterable[Manifest]) -> list[str]:
+    """Every secret as it was written, and as a program gets it; the longest first, since one may be a part of another."""
+    found = {secret.reveal() for manifest in manifests for secret in secrets_in(manifest.body)}
+    for value in tuple(found):
+        with suppress(ValueError):
+            found.add(base64.b64decode(value, validate=True).decode())
+    lines = {line.strip() for value in found for line in value.splitlines()}
+    return sorted((value for value in found | lines if len(value) >= _SHORTEST), key=len, reverse=True)

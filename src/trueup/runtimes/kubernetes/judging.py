@@ -1,18 +1,20 @@
 """How well an object does, and why it does not, from itself and from what belongs to it."""
 
 import time
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Final
 
 from trueup.model.errors import Refused
 from trueup.model.health import Health, State
-from trueup.model.manifest import Body, Key
+from trueup.model.manifest import Body, Key, Manifest
 from trueup.runtimes.kubernetes.client.discovery import Resource
 from trueup.runtimes.kubernetes.cluster import Cluster
+from trueup.runtimes.kubernetes.concealing import masked
 from trueup.runtimes.kubernetes.fields import paths
-from trueup.runtimes.kubernetes.health import Rules, health_of, reason_of
+from trueup.runtimes.kubernetes.health import Rules, ended_in, health_of, line, reason_of
 from trueup.runtimes.kubernetes.live import LiveObject
-from trueup.runtimes.kubernetes.logs import pods_of
+from trueup.runtimes.kubernetes.logs import Source, last_line, pods_of
 from trueup.runtimes.kubernetes.marks import REVISION, metadata
 from trueup.runtimes.kubernetes.paths import below
 
@@ -39,8 +41,8 @@ class Judge:
         """The state alone."""
         return health_of(body, self._rules).state
 
-    async def health(self, key: Key, live: LiveObject | None, version: str) -> Health:
-        """The health of an object of that very version (empty: of whatever is there)."""
+    async def health(self, key: Key, live: LiveObject | None, version: str, wanted: Iterable[Manifest] = ()) -> Health:
+        """The health of an object of that very version (empty: of whatever is there). No secret of what Git wants is in its words."""
         if live is None:
             return Health(State.MISSING, "it is not there")
         if version and not is_version(live, version):
@@ -49,7 +51,7 @@ class Judge:
         if (key.group, key.kind) not in _WORKLOADS or health.state not in (State.DEGRADED, State.PROGRESSING):
             self._progressing.pop(key, None)
             return health
-        reason = await self._reason(key, live, health.state)
+        reason = masked(await self._reason(key, live, health.state), wanted)
         return Health(health.state, "; ".join(each for each in (health.message, reason) if each))
 
     async def _reason(self, key: Key, live: LiveObject, state: State) -> str:
@@ -60,12 +62,19 @@ class Judge:
         if (state is State.PROGRESSING and now - since < _SOON_SECONDS) or now - asked < _SOON_SECONDS:
             return reason
         try:
-            reason = reason_of(await self._children(live), datetime.now(UTC))
+            reason = await self._told(await self._children(live))
         except Refused:
             # Who may not look at pods still hears what the workload says of itself.
             reason = ""
         self._reasons[key] = time.monotonic(), reason
         return reason
+
+    async def _told(self, children: list[Body]) -> str:
+        """The reason that pods and events give; of a container that just ended, with the last line of its log."""
+        now = datetime.now(UTC)
+        reason, ended = reason_of(children, now), ended_in(children, now)
+        said = await last_line(self._cluster, Source(ended.namespace, ended.pod, ended.container)) if ended else ""
+        return line(f"{reason}; its log ends: {said}") if said else reason
 
     async def _children(self, live: LiveObject) -> list[Body]:
         """Its pods and replica sets, and the events of all of them."""

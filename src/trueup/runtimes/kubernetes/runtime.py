@@ -157,15 +157,15 @@ class KubernetesRuntime:
         """What the objects say of themselves, of that very version."""
         view = self._view(desired.application.repository)
         hooks = {manifest.key for manifest in desired.manifests if options_of(manifest.body).is_hook}
-        healths = await together(self._health(view, key, version) for key, version in versions.items())
+        healths = await together(self._health(view, key, version, desired) for key, version in versions.items())
         # A hook that is not there succeeded and went, or had no part in this sync.
         return {
             key: Health(State.HEALTHY) if health.state is State.MISSING and key in hooks else health
             for key, health in zip(versions, healths, strict=True)
         }
 
-    async def _health(self, view: View, key: Key, version: str) -> Health:
-        return await self._judge.health(key, await self._live(view, key), version)
+    async def _health(self, view: View, key: Key, version: str, desired: Desired) -> Health:
+        return await self._judge.health(key, await self._live(view, key), version, desired.manifests)
 
     def watch(self) -> AsyncIterator[Moved | Lost] | None:
         """What moves, by one watch for each kind that is in use; from then on nothing else is asked of what is ours."""

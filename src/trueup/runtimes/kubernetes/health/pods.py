@@ -33,6 +33,16 @@ def pod(seen: Seen) -> Health:
     return Health(State.PROGRESSING, line(_unready(seen)) if phase == "Running" else "its node has not seen it yet")
 
 
+def ended_container(seen: Seen) -> str:
+    """The container that ended badly and left no message, so that only its log can say why; empty when there is none."""
+    for container in _containers(seen):
+        ends = [_state(container, place, "terminated") for place in ("state", "lastState")]
+        end = next((each for each in ends if _ended(each)), {})
+        if end and not text_of(end.get("message")).strip():
+            return text_of(container.get("name"))
+    return ""
+
+
 def _pending(seen: Seen) -> Health:
     scheduled = seen.condition("PodScheduled")
     if scheduled.false and scheduled.reason == "Unschedulable":

@@ -1,12 +1,30 @@
 """What belongs to a workload (Pods, ReplicaSets, Events) -> why it is not healthy, in one line."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 
 from trueup.model.health import State
 from trueup.model.manifest import Body
-from trueup.runtimes.kubernetes.health.pods import pod
+from trueup.runtimes.kubernetes.health.pods import ended_container, pod
 from trueup.runtimes.kubernetes.health.seen import Seen, line, moment
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A container that ended badly and left no message. Its log may say why."""
+
+    namespace: str
+    pod: str
+    container: str
+
+
+def ended_in(children: Iterable[Body], now: datetime) -> Ended | None:
+    """The container in which the reason lies, when the reason is that it ended."""
+    pods = (Seen(child, now) for child in children if child.get("kind") == "Pod")
+    first = next((each for each in pods if pod(each).state is State.DEGRADED), None)
+    container = ended_container(first) if first else ""
+    return Ended(first.text("metadata", "namespace"), _name(first), container) if first and container else None
 
 
 def reason_of(children: Iterable[Body], now: datetime) -> str:

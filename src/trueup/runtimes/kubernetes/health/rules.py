@@ -73,10 +73,10 @@ BUILT_IN: Final = Rules()
 
 def scripts_in(folder: Path) -> dict[str, str]:
     """The health scripts in a folder laid out as Argo CD's ``resource_customizations``: ``GROUP/KIND/health.lua``, where ``_`` stands for
-    anything. Raises SettingsError."""
+    anything, and ``KIND/health.lua`` in the core group. Raises SettingsError."""
     try:
-        found = sorted(folder.glob(f"*/*/{_SCRIPT}"))
-        scripts = {_kind_of(file): file.read_text(encoding="utf-8") for file in found}
+        found = sorted([*folder.glob(f"*/{_SCRIPT}"), *folder.glob(f"*/*/{_SCRIPT}")])
+        scripts = {_kind_of(file.parent.relative_to(folder)): file.read_text(encoding="utf-8") for file in found}
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"the health scripts cannot be read: {error}", where=str(folder)) from error
     if not scripts:
@@ -87,9 +87,8 @@ def scripts_in(folder: Path) -> dict[str, str]:
     return scripts
 
 
-def _kind_of(file: Path) -> str:
-    group, kind = file.parent.parent.name, file.parent.name
-    return f"{kind}.{group}".replace("_", "*")
+def _kind_of(place: Path) -> str:
+    return ".".join(reversed(place.parts)).replace("_", "*")
 
 
 @cache

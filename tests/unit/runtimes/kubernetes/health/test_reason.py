@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from trueup.runtimes.kubernetes.health import reason_of
+from trueup.runtimes.kubernetes.health import Ended, ended_in, reason_of
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
@@ -11,6 +11,11 @@ NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 def pod(name: str, waiting: str, phase: str = "Pending") -> dict[str, Any]:
     status = {"phase": phase, "containerStatuses": [{"name": "web", "state": {"waiting": {"reason": waiting}}}]}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "status": status}
+
+
+def crashed(**terminated: Any) -> dict[str, Any]:
+    status = {"name": "web", "state": {"waiting": {"reason": "CrashLoopBackOff"}}, "lastState": {"terminated": terminated}}
+    return {**pod("web-2", ""), "metadata": {"name": "web-2", "namespace": "shop"}, "status": {"containerStatuses": [status]}}
 
 
 def event(reason: str, at: str, kind: str = "Warning", **more: Any) -> dict[str, Any]:
@@ -56,3 +61,13 @@ def test_what_is_well_is_no_reason() -> None:
     fine = {**REFUSED, "status": {"conditions": [{"type": "ReplicaFailure", "status": "False"}]}}
     assert reason_of([well, fine, {"kind": "Service", "apiVersion": "v1"}], NOW) == ""
     assert reason_of([], NOW) == ""
+
+
+def test_the_log_of_a_container_that_ended_badly_may_say_more() -> None:
+    assert ended_in([WAITING, crashed(exitCode=3, reason="Error")], NOW) == Ended("shop", "web-2", "web")
+    assert reason_of([crashed(exitCode=3)], NOW) == "Pod web-2: container web: CrashLoopBackOff after it ended with exit code 3"
+
+
+def test_who_left_a_message_needs_no_log_and_who_never_ran_has_none() -> None:
+    assert ended_in([crashed(exitCode=3, message="no database")], NOW) is None
+    assert ended_in([pod("web-1", "ImagePullBackOff"), WAITING, WARNING], NOW) is None
