@@ -85,6 +85,7 @@ async def assemble(
     confinement = _confinement(settings, logger or _silent())
     kinds = Kinds(Plugins("trueup.renderers", _equipping(settings, confinement)), runtime_kinds())
     store, work, steps = Door("store", 1), Door("work", settings.limits.render_workers), Door("steps", settings.limits.fetches)
+    programs = Door("render", settings.limits.render_workers)
     targets = Targets(kinds, _placing(settings))
     telemetry = Telemetry(logger or _silent(), meter, tracers)
     equipment = Equipment(
@@ -93,7 +94,7 @@ async def assemble(
         work=work,
         steps=steps,
         kinds=kinds,
-        renders=Renders(kinds, memory, settings.limits.manifest_size, lambda: telemetry.count("renders")),
+        renders=Renders(kinds, memory, settings.limits.manifest_size, lambda: telemetry.count("renders"), programs),
         targets=targets,
         telemetry=telemetry,
         lease=this_process(),
@@ -106,6 +107,7 @@ async def assemble(
     finally:
         await targets.close()
         work.close()
+        programs.close()
         steps.close()
         store.close()
         memory.close()

@@ -131,7 +131,8 @@ class Limits(Setting):
     """How much at once and how large.
 
     ``concurrency``: applications that are walked at once, per target. ``fetches``: repositories that are fetched at once.
-    ``render_workers``: threads for what computes. ``manifest_size``: of one file that a renderer reads. ``fetch_timeout``: of one fetch.
+    ``render_workers``: threads for what computes, and programs that render at once. ``manifest_size``: of one file that a renderer reads.
+    ``fetch_timeout``: of one fetch.
     """
 
     concurrency: int = Field(8, ge=1)

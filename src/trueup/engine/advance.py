@@ -236,21 +236,23 @@ class Stepping:
 
     def _render(self, candidates: Mapping[str, Declared | None]) -> None:
         self.known = dict(candidates)
-        for name, known in candidates.items():
-            application = self.declared.get(name) or (known.application if known else None)
-            if application is None:
-                continue
-            faults = self.file_faults.get(name) or self.cross_faults.get(name)
-            if faults or (name in self.absent and self.faults):
-                self._stay(application, known, tuple(faults or ()), None)
-                continue
-            target = self.targets.get(application.target)
-            try:
-                rendering = self.around.renders.render(application, target, self.tree)
-            except Unrendered as error:
-                self._stay(application, known, error.faults, error.inputs)
+        asked = [application for name, known in candidates.items() if (application := self._to_render(name, known))]
+        renderings = self.around.renders.each([(each, self.targets.get(each.target)) for each in asked], self.tree)
+        for application, rendering in zip(asked, renderings, strict=True):
+            known = candidates[application.name]
+            if isinstance(rendering, Unrendered):
+                self._stay(application, known, rendering.faults, rendering.inputs)
             else:
                 self._take(application, known, rendering)
+
+    def _to_render(self, name: str, known: Declared | None) -> Application | None:
+        """The application, unless a fault in its declaration or in others' has it stay as it is."""
+        application = self.declared.get(name) or (known.application if known else None)
+        faults = self.file_faults.get(name) or self.cross_faults.get(name)
+        if application and (faults or (name in self.absent and self.faults)):
+            self._stay(application, known, tuple(faults or ()), None)
+            return None
+        return application
 
     def _take(self, application: Application, known: Declared | None, rendering: Rendering) -> None:
         keys = tuple(manifest.key for manifest in rendering.manifests)
@@ -305,9 +307,9 @@ class Stepping:
 
     def _finished(self) -> Advance:
         step = self.step
-        for name, declared in self.fresh.items():
-            earlier = self.known.get(name)
-            if declared != earlier:
+        for name, earlier in self.known.items():
+            declared = self.fresh.get(name)
+            if declared is not None and declared != earlier:
                 step.applications.append((declared, self.inputs[name]))
                 step.wake.append(Address(self.repository, name, declared.application.target))
                 if earlier and earlier.application.target != declared.application.target:

@@ -1,8 +1,9 @@
 """An application's files -> its manifests, through a renderer that is given its declared inputs and nothing else."""
 
 import posixpath
+import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
@@ -17,6 +18,7 @@ from trueup.model.memory import Catalog, Input
 from trueup.model.secret import Secret
 from trueup.model.source import resolve_path
 from trueup.toolkit.documents import read
+from trueup.toolkit.door import Door
 
 KEPT_IN_MEMORY: Final = 256
 LARGEST_FILE: Final = 3 * 1024 * 1024
@@ -44,15 +46,51 @@ class Unrendered(DeclarationError):
 
 
 class Renders:
-    """Renders, and remembers what it rendered: a few in memory, all but those that hold a secret in the catalog."""
+    """Renders, and remembers what it rendered: a few in memory, all but those that hold a secret in the catalog. For any thread.
 
-    def __init__(self, kinds: Kinds, catalog: Catalog, largest: int = LARGEST_FILE, counted: Callable[[], None] = lambda: None) -> None:
+    ``door``: the threads in which renders that wait for a program are made side by side; without any, one is made after the other.
+    """
+
+    def __init__(
+        self,
+        kinds: Kinds,
+        catalog: Catalog,
+        largest: int = LARGEST_FILE,
+        counted: Callable[[], None] = lambda: None,
+        door: Door | None = None,
+    ) -> None:
         self.kinds = kinds
         self.largest = largest
         self.catalog = catalog
         self.count = 0
         self._counted = counted
+        self._door = door
+        self._turn = threading.Lock()
         self._recent: OrderedDict[str, tuple[Manifest, ...]] = OrderedDict()
+
+    def each(self, asked: Sequence[tuple[Application, Target | None]], tree: Tree) -> Iterator["Rendering | Unrendered"]:
+        """Render all of these, each as ``render`` does, and give what comes of them in their order. What fails stops no other one."""
+        waiting = [self._door is not None and self._waits(*each, tree) for each in asked]
+        beside = self._side_by_side([each for each, waits in zip(asked, waiting, strict=True) if waits], tree)
+        for each, waits in zip(asked, waiting, strict=True):
+            yield next(beside) if waits else self._attempt(*each, tree)
+
+    def _side_by_side(self, asked: Sequence[tuple[Application, Target | None]], tree: Tree) -> Iterator["Rendering | Unrendered"]:
+        return self._door.each(lambda each: self._attempt(*each, tree), asked) if self._door else iter(())
+
+    def _attempt(self, application: Application, target: Target | None, tree: Tree) -> "Rendering | Unrendered":
+        try:
+            return self.render(application, target, tree)
+        except Unrendered as error:
+            return error
+
+    def _waits(self, application: Application, target: Target | None, tree: Tree) -> bool:
+        """Whether its renderer does more than read files: then it waits for a program, and others can be made meanwhile."""
+        try:
+            renderer, _ = self._kinds(application, target, tree)
+        except TrueupError:
+            return False
+        return not getattr(renderer, "literal", False)
 
     def render(self, application: Application, target: Target | None, tree: Tree) -> Rendering:
         """Render now. Blocks; raises Unrendered: also for what the operator must mend, or it would stop a whole repository."""
@@ -74,7 +112,8 @@ class Renders:
                 error.faults, (*declared, Input("folder", application.folder, tree.listing_id(application.folder) or ""))
             ) from error
         listed = (*declared, *_listed(inputs))
-        self.count += 1
+        with self._turn:
+            self.count += 1
         self._counted()
         try:
             with _unbroken(application):
@@ -90,10 +129,11 @@ class Renders:
 
     def recall(self, digest: str, application: Application, target: Target | None, tree: Tree) -> tuple[Manifest, ...]:
         """The manifests of the render with this digest, rendered again only when nothing remembers them."""
-        recent = self._recent.get(digest)
-        if recent is not None:
-            self._recent.move_to_end(digest)
-            return recent
+        with self._turn:
+            recent = self._recent.get(digest)
+            if recent is not None:
+                self._recent.move_to_end(digest)
+                return recent
         kept = self.catalog.rendered(digest)
         if kept is None:
             return self.render(application, target, tree).manifests
@@ -121,9 +161,10 @@ class Renders:
             self.catalog.remember_render(digest, msgspec.json.encode([_frozen(manifest) for manifest in manifests]))
 
     def _keep(self, digest: str, manifests: tuple[Manifest, ...]) -> None:
-        self._recent[digest] = manifests
-        while len(self._recent) > KEPT_IN_MEMORY:
-            self._recent.popitem(last=False)
+        with self._turn:
+            self._recent[digest] = manifests
+            while len(self._recent) > KEPT_IN_MEMORY:
+                self._recent.popitem(last=False)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """A renderer is given its declared inputs and nothing else; what it gave is known again by what it came from."""
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +14,13 @@ from tests.unit.engine.histories import KINDS
 from trueup.engine.render import Rendering, Renders, Unrendered, value_of
 from trueup.model.application import Application, ApplicationSpec, Render, Target, TargetSpec
 from trueup.model.contracts import Inputs, Kinds, Tree
-from trueup.model.errors import DeclarationError
+from trueup.model.errors import DeclarationError, Fault
 from trueup.model.manifest import Key, Manifest, Origin
 from trueup.model.memory import Input
 from trueup.model.secret import MASK, Secret
 from trueup.store import open_memory
 from trueup.testing.trees import FolderTree
+from trueup.toolkit.door import Door
 
 ONE = {"web/a.yaml": documents(thing("a"))}
 HERE = Target("/repository#HEAD", "here", TargetSpec(runtime="memory"), "targets.yaml")
@@ -84,6 +86,33 @@ def test_what_is_not_declared_is_not_there(tmp_path: Path) -> None:
     )
     assert curious.found["kinds"] == {"web/a.yaml": "file", "web/secret.yaml": None, "web": "folder", "other": None, "other/b.yaml": None}
     assert curious.found["names"] == ([], [], ["web/a.yaml"])
+
+
+def test_renders_that_wait_for_a_program_are_made_side_by_side(tmp_path: Path) -> None:
+    meeting = threading.Barrier(2)
+
+    class Waiting(Curious):
+        def render(self, application: Application, tree: Tree) -> list[Manifest]:
+            meeting.wait(10)  # a second render must come by, or this one breaks
+            if application.folder == "broken":
+                raise DeclarationError([Fault("broken/a.yaml", 1, 0, "it is broken")])
+            return [Manifest(Key.of(body), body, Origin("web/a.yaml", 1)) for body in [thing(application.folder)]]
+
+    door = Door("test", 2)
+    kinds = Kinds({"waiting": Waiting(Inputs()), **KINDS.renderers}, KINDS.runtimes)
+    renders = Renders(kinds, open_memory(tmp_path), door=door)
+    chosen: dict[str, Any] = {"with": "waiting"}
+    asked = [
+        (app("one", **chosen), HERE),
+        (app("broken", **chosen), HERE),
+        (app(), HERE),
+        (app("two", **chosen), HERE),
+        (app("three", **chosen), HERE),
+    ]
+    found = list(renders.each(asked, tree(ONE)))
+    door.close()
+    told = [str(each) if isinstance(each, Unrendered) else each.manifests[0].key.name for each in found]
+    assert told == ["one", "it is broken", "a", "two", "three"]
 
 
 def test_reading_what_is_not_declared_is_a_fault_of_the_render(tmp_path: Path) -> None:
