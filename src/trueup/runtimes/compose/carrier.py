@@ -7,8 +7,8 @@ container mounts. They can also take away: a file that is unpacked where a folde
 import asyncio
 import io
 import tarfile
-from collections.abc import AsyncIterable
-from contextlib import suppress
+from collections.abc import AsyncIterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from tempfile import SpooledTemporaryFile
 from typing import IO, Final
@@ -70,7 +70,7 @@ class Carrier:
         file: IO[bytes] = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115 - who asked closes it
         try:
             for last in (False, True):
-                with suppress(Absent):
+                with suppress(Absent), _below_a_file():
                     async for piece in self.engine.pieces(f"/containers/{self.container}/archive", path=f"{INSIDE}/{path}"):
                         await asyncio.to_thread(file.write, piece)
                     file.seek(0)
@@ -108,7 +108,7 @@ class Carrier:
 
     async def _archive(self, path: str) -> bytes | None:
         for last in (False, True):
-            with suppress(Absent):
+            with suppress(Absent), _below_a_file():
                 return await self.engine.get_archive(self.container, f"{INSIDE}/{path}")
             if last or not await self._mended():
                 break
@@ -140,6 +140,17 @@ class Carrier:
         # A clash: somebody else made it at this very moment.
         with suppress(Clash):
             await self.engine.post("/containers/create", body, name=self.container)
+
+
+@contextmanager
+def _below_a_file() -> Iterator[None]:
+    """What is looked for below a file is not there either."""
+    try:
+        yield
+    except Refused as error:
+        if "not a directory" in error.message:
+            raise Absent(error.message, where=error.where) from error
+        raise
 
 
 async def _import_empty(engine: Engine) -> None:

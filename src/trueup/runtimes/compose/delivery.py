@@ -1,0 +1,211 @@
+"""Pieces -> the record volume: complete versions beside each other, looked at once they are there, and then exchanged by one link.
+
+``files/FOLDER/it`` is a version, ``index/VERSION`` says in which folder it is complete, ``live/MOUNT`` is the link that a container's mount
+goes through. The engine follows the link when a container starts, so what runs keeps the version that it started with.
+"""
+
+import asyncio
+import io
+import tarfile
+import time
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Final
+
+from trueup.model.contracts import Tree
+from trueup.model.errors import Refused, TrueupError
+from trueup.runtimes.compose.carrier import Carrier
+from trueup.runtimes.compose.content import Leaf, Piece, algorithm_of, blob_id
+
+LIVE: Final = "live"
+_BLOCK: Final = 512
+_PIECE: Final = 1 << 20
+_WHOLE: Final = "whole"
+_BEGUN: Final = "begun"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Brings files to one project at one engine."""
+
+    carrier: Carrier
+
+    async def put(self, pieces: Iterable[Piece], tree: Tree) -> dict[str, str]:
+        """Have every piece complete in the volume: version -> the folder that it is in. What runs is not touched.
+
+        What was there is read again and must be what Git says, byte for byte. Raises Refused: no room, or it did not arrive as it left.
+        """
+        index = await self._index()
+        folders: dict[str, str] = {}
+        for piece in {piece.version: piece for piece in pieces}.values():
+            folders[piece.version] = await self._one(piece, tree, index.get(piece.version, ("", "")))
+        return folders
+
+    async def links(self) -> dict[str, str]:
+        """Mount -> the folder that it leads to."""
+        found = await self.carrier.files(LIVE)
+        return {member.name.rpartition("/")[2]: member.linkname.split("/")[2] for member, _ in found if member.issym()}
+
+    async def exchange(self, folders: Mapping[str, str]) -> None:
+        """Let mounts lead to these folders. Only what starts from now on sees it."""
+        if folders:
+            await self.carrier.unpack(_links(folders))
+
+    async def sweep(self, used: Iterable[str]) -> list[str]:
+        """Take away the folders that no mount leads to and that are not among those used; which they were."""
+        kept = {*used, *(await self.links()).values()}
+        gone = {version: folder for version, (_, folder) in (await self._index()).items() if folder and folder not in kept}
+        if gone:
+            # A file takes the place of the folder, and nothing of the version is left: an archive cannot take away by itself.
+            names = [*(f"index/{version}" for version in gone), *(f"files/{folder}" for folder in gone.values())]
+            await self.carrier.unpack(_archive((tarfile.TarInfo(name), b"") for name in names))
+        return sorted(gone.values())
+
+    async def forget(self, folder: str) -> None:
+        """A version is going to be written in place: nobody may take it for complete."""
+        await self.carrier.write(f"index/{version_in(folder)}", f"{_BEGUN} {folder}".encode())
+
+    async def holds(self, folder: str, piece: Piece) -> bool:
+        """Whether a folder of the volume holds this piece, byte for byte."""
+        file = await self.carrier.spooled(f"files/{folder}/it")
+        if file is None:
+            return False
+        with file:
+            found = await asyncio.to_thread(_read_back, file, {leaf.identity for leaf in piece.leaves.values()})
+        return found == {path: (leaf.identity, leaf.mode, leaf.user, leaf.group) for path, leaf in piece.leaves.items()}
+
+    async def _one(self, piece: Piece, tree: Tree, known: tuple[str, str]) -> str:
+        state, folder = known
+        if state == _WHOLE and await self.holds(folder, piece):
+            return folder
+        folder = _next(piece.version, folder) if folder else piece.version
+        try:
+            await self.carrier.write(f"index/{piece.version}", f"{_BEGUN} {folder}".encode())
+            await self._send(piece, folder, tree)
+            arrived = await self.holds(folder, piece)
+            if arrived:
+                await self.carrier.write(f"index/{piece.version}", f"{_WHOLE} {folder}".encode())
+        except Refused as error:
+            hint = (
+                "make room on the engine's disk; what runs was not touched" if "no space" in error.message else "what runs was not touched"
+            )
+            raise Refused(f"`{piece.named}` cannot be put on the engine: {error.message}", where=error.where, hint=hint) from error
+        if not arrived:
+            raise Refused(
+                f"`{piece.named}` is not on the engine as it was sent", hint="look at the engine's disk; what runs was not touched"
+            )
+        return folder
+
+    async def _send(self, piece: Piece, folder: str, tree: Tree) -> None:
+        faults: list[TrueupError] = []
+        try:
+            await self.carrier.unpack(packed(piece, folder, tree, faults))
+        except TrueupError as error:
+            # What is wrong in the repository breaks the connection off; it is not the engine that does not answer.
+            raise (faults[0] if faults else error) from None
+
+    async def _index(self) -> dict[str, tuple[str, str]]:
+        """Version -> its state and folder."""
+        found = {}
+        for member, content in await self.carrier.files("index"):
+            if member.isfile() and content:
+                state, _, folder = content.decode().partition(" ")
+                found[member.name.rpartition("/")[2]] = (state, folder)
+        return found
+
+
+def version_in(folder: str) -> str:
+    """The version that a folder was made for."""
+    return folder.partition(".")[0]
+
+
+def _next(version: str, folder: str) -> str:
+    """Another folder for a version: the one before was broken off, or written in."""
+    return f"{version}.{int(folder.partition('.')[2] or 0) + 1}"
+
+
+def _links(folders: Mapping[str, str]) -> bytes:
+    return _archive((_link(f"{LIVE}/{mount}", f"../files/{folder}/it"), b"") for mount, folder in folders.items())
+
+
+def _link(name: str, target: str) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = tarfile.SYMTYPE, target
+    return member
+
+
+def _archive(members: Iterable[tuple[tarfile.TarInfo, bytes]]) -> bytes:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as archive:
+        for member, content in members:
+            archive.addfile(member, io.BytesIO(content))
+    return target.getvalue()
+
+
+async def packed(piece: Piece, folder: str, tree: Tree, faults: list[TrueupError]) -> AsyncIterator[bytes]:
+    """The piece as an archive, about a megabyte at a time; files are read in a thread. A file that cannot be read is told in ``faults``."""
+    blocks = _blocks(piece, folder, tree)
+    try:
+        while block := await asyncio.to_thread(_gathered, blocks):
+            yield block
+    except TrueupError as error:
+        faults.append(error)
+        raise
+
+
+def _gathered(blocks: Iterator[bytes]) -> bytes:
+    gathered: list[bytes] = []
+    size = 0
+    for block in blocks:
+        gathered.append(block)
+        size += len(block)
+        if size >= _PIECE:
+            break
+    return b"".join(gathered)
+
+
+def _blocks(piece: Piece, folder: str, tree: Tree) -> Iterator[bytes]:
+    # The time of now: what serves these files tells versions apart by it.
+    now = int(time.time())
+    root = f"files/{folder}/it"
+    yield _head(f"files/{folder}", now)
+    for inside in _folders(piece) if piece.is_folder else ():
+        yield _head(f"{root}/{inside}".rstrip("/"), now)
+    for inside, leaf in piece.leaves.items():
+        content = leaf.read(tree)
+        yield _head(f"{root}/{inside}".rstrip("/"), now, leaf, len(content))
+        yield content
+        yield bytes(-len(content) % _BLOCK)
+    yield bytes(2 * _BLOCK)
+
+
+def _head(name: str, time_of_change: int, leaf: Leaf | None = None, size: int = 0) -> bytes:
+    member = tarfile.TarInfo(name)
+    member.mtime = time_of_change
+    if leaf is None:
+        member.type, member.mode = tarfile.DIRTYPE, 0o755
+    else:
+        member.mode, member.uid, member.gid, member.size = leaf.mode, leaf.user, leaf.group, size
+    return member.tobuf(tarfile.PAX_FORMAT)
+
+
+def _folders(piece: Piece) -> Sequence[str]:
+    """Every folder of a piece, the ones above first."""
+    found = {""}
+    for path in piece.leaves:
+        steps = path.split("/")[:-1]
+        found.update("/".join(steps[: end + 1]) for end in range(len(steps)))
+    return sorted(found)
+
+
+def _read_back(file: IO[bytes], identities: set[str]) -> dict[str, tuple[str, int, int, int]]:
+    """Path -> object id, mode and owner of every file in an archive, as Git would name it."""
+    algorithm = algorithm_of(next(iter(identities), ""))
+    found = {}
+    with tarfile.open(fileobj=file, mode="r:") as archive:
+        for member in archive:
+            content = archive.extractfile(member) if member.isfile() else None
+            if content is not None:
+                inside = member.name.removeprefix("it").lstrip("/")
+                found[inside] = (blob_id(content.read(), algorithm), member.mode & 0o7777, member.uid, member.gid)
+    return found
