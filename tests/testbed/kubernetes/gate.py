@@ -20,6 +20,7 @@ class Gate:
         self._own_port = 0
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
+        self._silent: set[asyncio.StreamWriter] = set()
         self.passed = 0
 
     async def open(self) -> None:
@@ -38,6 +39,10 @@ class Gate:
         """Cut off who is in; who comes again may pass."""
         for writer in list(self._open):
             writer.transport.abort()
+
+    def silence(self) -> None:
+        """Who is in hears nothing more, and is not told so, as where a network swallows what it carries; who comes again may pass."""
+        self._silent.update(self._open)
 
     @asynccontextmanager
     async def closed(self) -> AsyncIterator[None]:
@@ -61,13 +66,13 @@ class Gate:
         with suppress(OSError, asyncio.IncompleteReadError):
             there, back = await asyncio.open_connection(self._host, self._port)
             self._open.update((writer, back))
-            await asyncio.gather(_pour(reader, back), _pour(there, writer))
+            await asyncio.gather(self._pour(reader, back), self._pour(there, writer))
             self._open.difference_update((writer, back))
 
-
-async def _pour(source: asyncio.StreamReader, drain: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
-        while piece := await source.read(65536):
-            drain.write(piece)
-            await drain.drain()
-    drain.close()
+    async def _pour(self, source: asyncio.StreamReader, drain: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while piece := await source.read(65536):
+                if drain not in self._silent:
+                    drain.write(piece)
+                    await drain.drain()
+        drain.close()

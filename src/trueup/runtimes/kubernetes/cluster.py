@@ -16,6 +16,7 @@ from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.marks import metadata
 
 PAGE: Final = "500"
+_EXPIRED: Final = 410
 METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 # No object that is there has it: the first write to a cluster is later. An apply that says it makes an object, or conflicts.
 _NEVER: Final = "1"
@@ -107,19 +108,28 @@ class Cluster:
         return await self.ask(Request("DELETE", resource.path(live.key.namespace, live.key.name), body=options))
 
     async def list(self, resource: Resource, namespace: str, selector: str, accept: str = "") -> AsyncIterator[Body]:
-        """All objects with these labels, in one namespace or (empty) in all. None when the kind is gone. Raises Refused."""
+        """All objects with these labels, in one namespace or (empty) in all. None when the kind is gone. Raises Refused.
+
+        Where the server no longer knows the moment of which the first pages were, it begins anew; nothing is given twice.
+        """
         request = Request("GET", resource.path(namespace), {"labelSelector": selector, "limit": PAGE})
         request = replace(request, accept=accept) if accept else request
-        place = ""
+        place, given = "", set[str]()
         while True:
             answer = await self.ask(request.within(**{"continue": place}) if place else request)
             if answer.status == 404:
                 return
+            if place and answer.status == _EXPIRED:
+                place = ""
+                continue
             if answer.refusal:
                 raise self.refused(f"{resource.plural} may not be listed", answer)
             page = answer.read(Page)
             for item in page.items or ():
                 body: Body = msgspec.json.decode(item)
+                if metadata(body)["uid"] in given:
+                    continue
+                given.add(metadata(body)["uid"])
                 yield {**body, "apiVersion": resource.api_version, "kind": resource.kind}
             place = page.metadata.next_page
             if not place:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import socket
 import ssl
 import tempfile
 import time
@@ -25,6 +26,8 @@ _PATIENCE_SECONDS = 30.0
 _SILENT_WATCH_SECONDS = 150.0
 _PLAIN = aiohttp.ClientTimeout(total=_ANSWER_SECONDS, sock_connect=_CONNECT_SECONDS)
 _STREAM = aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENT_WATCH_SECONDS)
+# A network that swallows what it carries says nothing of it: the kernel asks the other side itself, and gives up after half a minute.
+_PROBES = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 30_000}
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 _BUSY = (429, 502, 503, 504)
 # The server's own storage has no leader for a moment; that is no word about what was asked.
@@ -133,7 +136,7 @@ class Connection:
         async with self._opening:
             if self._session is None or self._session.closed:
                 self._proof = await self.access.credentials.proof()
-                connector = aiohttp.TCPConnector(limit=0, ssl=self._verification(), keepalive_timeout=60)
+                connector = aiohttp.TCPConnector(limit=0, ssl=self._verification(), keepalive_timeout=60, socket_factory=_watchful)
                 agent = {"User-Agent": f"trueup/{version('trueup')}"}
                 self._session = aiohttp.ClientSession(connector=connector, headers=agent)
             return self._session
@@ -181,6 +184,17 @@ def _pause(retry_after: str, tries: int) -> float:
     if retry_after.isdecimal():
         return float(retry_after)
     return min(0.2 * 2.0**tries, 5.0)
+
+
+def _watchful(address: aiohttp.AddrInfoType) -> socket.socket:
+    """A socket that notices when nobody is there any more, as far as the system can do that."""
+    family, kind, protocol, *_ = address
+    made = socket.socket(family, kind, protocol)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _PROBES.items():
+        if hasattr(socket, name):
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+    return made
 
 
 def _load(context: ssl.SSLContext, certificate: Certificate) -> None:
