@@ -20,12 +20,13 @@ from trueup.model.errors import SettingsError
 from trueup.model.secret import Secret
 from trueup.model.source import Repository
 from trueup.toolkit.git.remote import Credentials, Remote, identity, remote
+from trueup.toolkit.sources.allowed import Allowed
 
 PREFIX: Final = "TRUEUP_"
 OPTIONS: Final = frozenset({"TRUEUP_CONFIG", "TRUEUP_REPO", "TRUEUP_BRANCH", "TRUEUP_PATH", "TRUEUP_POLL", "TRUEUP_SERVER"})
 """What the command line reads by itself."""
 
-TABLES: Final = frozenset({"repositories", "targets", "secrets"})
+TABLES: Final = frozenset({"repositories", "sources", "targets", "secrets"})
 """What a variable writes as a value of TOML."""
 
 _SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB)?")
@@ -127,6 +128,22 @@ class RepositorySettings(TokenSetting):
         return remote(self.url, Credentials(self.username, token.reveal() if token else "", self.ssh_key, self.known_hosts))
 
 
+class SourceSettings(TokenSetting):
+    """What renders may take from outside of their repository: all whose address begins with ``url``, and how one gets in there."""
+
+    url: str = Field(repr=False, pattern=r"^[a-z0-9+.-]+://")
+    username: str = ""
+    ssh_key: FileName = ""
+    known_hosts: FileName = ""
+
+    def allowed(self) -> Allowed:
+        """As the cache of sources wants it. Raises SettingsError for a token that is not there."""
+        token = self.token()
+        if not (token or self.username or self.ssh_key or self.known_hosts):
+            return Allowed(self.url)
+        return Allowed(self.url, Credentials(self.username, token.reveal() if token else "", self.ssh_key, self.known_hosts))
+
+
 class Limits(Setting):
     """How much at once and how large.
 
@@ -139,6 +156,7 @@ class Limits(Setting):
     fetches: int = Field(8, ge=1)
     render_workers: int = Field(2, ge=1)
     manifest_size: Size = 3 * 1024**2
+    source_size: Size = 64 * 1024**2
     fetch_timeout: Duration = Field(1800.0, gt=0)
 
 
@@ -184,13 +202,14 @@ def default_state(environment: Mapping[str, str]) -> Path:
 class Settings(Setting):
     """Everything that the operator sets.
 
-    ``state`` holds history, approvals, mirrors and caches. ``targets``: a runtime's name -> what its targets may name, checked by the
-    runtime. ``secrets``: a name -> where it is. ``listen`` is ``HOST:PORT``; empty: ``serve`` does not listen. ``trigger`` holds the token
-    of the trigger.
+    ``state`` holds history, approvals, mirrors and caches. ``sources``: what renders may take from outside. ``targets``: a runtime's
+    name -> what its targets may name, checked by the runtime. ``secrets``: a name -> where it is. ``listen`` is ``HOST:PORT``; empty:
+    ``serve`` does not listen. ``trigger`` holds the token of the trigger.
     """
 
     state: Path
     repositories: tuple[RepositorySettings, ...] = ()
+    sources: tuple[SourceSettings, ...] = ()
     targets: dict[str, dict[str, Any]] = {}
     secrets: dict[str, SecretSource] = {}
     limits: Limits = Limits()
@@ -375,7 +394,7 @@ def _line_of(text: str, path: tuple[int | str, ...]) -> int:
 
 
 def _suggestion(path: tuple[int | str, ...]) -> str:
-    within: dict[str, type[BaseModel]] = {"repositories": RepositorySettings, "secrets": SecretSource}
+    within: dict[str, type[BaseModel]] = {"repositories": RepositorySettings, "sources": SourceSettings, "secrets": SecretSource}
     model = within.get(str(path[0]), Settings) if len(path) > 1 else Settings
     for step in path[:-1]:
         field = model.model_fields.get(str(step))

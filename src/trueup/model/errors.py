@@ -5,6 +5,7 @@
     TrueupError
     ├── UsageError            the person at the command line: wrong words
     ├── DeclarationError      the author: a file in Git says something that cannot be done
+    │   └── Awaited           it names something outside of Git that cannot be had now; tried again at every look
     ├── SettingsError         the operator: credentials, limits, folders, what a target may name
     │   └── Unwritable        the state folder has no room; goes on when there is some
     ├── Held                  a person has to decide: something waits with its reason
@@ -76,6 +77,12 @@ class DeclarationError(TrueupError):
         others = len(self.faults) - 1
         more = f" (and {others} more {'fault' if others == 1 else 'faults'})" if others else ""
         super().__init__(first.message + more, where=first.place, hint=first.hint)
+
+
+class Awaited(DeclarationError):
+    """Files in Git name something outside of it that cannot be had: not there yet, not allowed, or its place does not answer."""
+
+    retry = True
 
 
 class SettingsError(TrueupError):

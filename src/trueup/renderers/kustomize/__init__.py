@@ -18,12 +18,14 @@ from trueup.model.application import Application, Declared
 from trueup.model.contracts import Inputs, Tree
 from trueup.model.errors import DeclarationError, Fault, SettingsError
 from trueup.model.manifest import Body, Key, Manifest
-from trueup.renderers.kustomize.closure import NAMES, Closure, Reference
+from trueup.renderers.kustomize.closure import NAMES, Closure
 from trueup.renderers.kustomize.complaint import broken, complaint
+from trueup.renderers.kustomize.forest import Forest, Reference
 from trueup.renderers.kustomize.origins import Origins, without_note
 from trueup.toolkit.confine import Confinement
 from trueup.toolkit.documents import read
 from trueup.toolkit.process import Completed, Ending
+from trueup.toolkit.sources.cache import Sources
 
 OVERLAY: Final = "overlay"
 _CRASHED: Final = re.compile(rb"^(fatal error|runtime): ", re.MULTILINE)
@@ -63,14 +65,19 @@ class Kustomize:
     name = "kustomize"
     Options: type[BaseModel] = KustomizeOptions
 
-    def __init__(self, program: str = "", confinement: Confinement | None = None) -> None:
+    def __init__(self, program: str = "", confinement: Confinement | None = None, sources: Sources | None = None) -> None:
         self._program = program
+        self._sources = sources or Sources()
         self._confinement = confinement or Confinement()
         self._versions: dict[tuple[str, int], str] = {}
 
     def equipped(self, program: str, confinement: Confinement) -> "Kustomize":
         """The same renderer with what the operator chose; an empty program is looked for on PATH."""
-        return Kustomize(program, confinement)
+        return Kustomize(program, confinement, self._sources)
+
+    def supplied(self, sources: Sources) -> "Kustomize":
+        """The same renderer with what it may take from outside of the repository."""
+        return Kustomize(self._program, self._confinement, sources)
 
     @property
     def version(self) -> str:
@@ -96,7 +103,7 @@ class Kustomize:
         return self._closure(application, tree).inputs
 
     def _closure(self, application: Application, tree: Tree) -> Closure:
-        closure = Closure(tree)
+        closure = Closure(Forest(tree, self._sources))
         named = Reference(application.folder, application.file, application.line)
         closure.enter(application.folder, named)
         options = _options(application)
@@ -110,18 +117,20 @@ class Kustomize:
         """Every object that kustomize makes, in its order."""
         closure = self._closure(application, tree)
         if closure.faults:
-            raise DeclarationError(list(dict.fromkeys(closure.faults)))
+            raise closure.fault
+        forest = closure.tree
         start = next(iter(closure.kustomizations), posixpath.join(application.folder, NAMES[0]))
         top = closure.kustomizations[start].body if closure.kustomizations else {}
-        files = {f"tree/{path}": tree.read(path) for path in closure.files}
-        overlay = _overlay(application, top if isinstance(top, dict) else {})
+        files = {f"tree/{path}": closure.content(path) for path in closure.files}
+        overlay = _overlay(application, top if isinstance(top, dict) else {}, closure.outside)
         files[f"{OVERLAY}/kustomization.yaml"] = msgspec.json.encode(overlay)
         completed = self._built(files)
         if not completed.succeeded:
-            raise DeclarationError(broken(closure, tree) or [_why(completed, closure, tree, start)])
-        origins = Origins(tree, closure.files, start, OVERLAY)
+            faults = broken(closure, forest) or [_why(completed, closure, start)]
+            raise DeclarationError([forest.located(each) for each in faults])
+        origins = Origins(forest, closure.files, start, OVERLAY)
         keep_note = "originAnnotations" in _metadata(top)
-        return _manifests(_objects(completed.out, start), origins, keep_note)
+        return _manifests(_objects(completed.out, start), forest, origins, keep_note)
 
     def _built(self, files: Mapping[str, bytes]) -> Completed:
         program = self._found()
@@ -150,7 +159,7 @@ def _metadata(top: object) -> list[Any]:
     return written if isinstance(written, list) else []
 
 
-def _overlay(application: Application, top: Mapping[str, Any]) -> dict[str, object]:
+def _overlay(application: Application, top: Mapping[str, Any], outside: Mapping[str, str]) -> dict[str, object]:
     """The options as a kustomization, and what only the outermost one may say."""
     options = _options(application)
     folder = posixpath.join("../tree", application.folder) if application.folder else "../tree"
@@ -166,7 +175,7 @@ def _overlay(application: Application, top: Mapping[str, Any]) -> dict[str, obje
         components = overlay.get("components")
         overlay["components"] = [
             *(components if isinstance(components, list) else []),
-            *(_beside(folder, each) for each in options.components),
+            *(f"../tree/{outside[each]}" if each in outside else _beside(folder, each) for each in options.components),
         ]
     if options.images:
         overlay["images"] = [each.model_dump(by_alias=True, exclude_defaults=True) for each in options.images]
@@ -188,9 +197,9 @@ def _beside(folder: str, path: str) -> str:
     return posixpath.normpath(posixpath.join(folder, path))
 
 
-def _why(completed: Completed, closure: Closure, tree: Tree, start: str) -> Fault:
+def _why(completed: Completed, closure: Closure, start: str) -> Fault:
     if completed.ending is Ending.EXITED and completed.code > 0 and not _CRASHED.search(completed.err):
-        return complaint(completed.err.decode(errors="replace"), closure, tree, start)
+        return complaint(completed.err.decode(errors="replace"), closure, closure.tree, start)
     otherwise = "was killed: it needs too much memory or time"
     told = {Ending.DEADLINE: "took too long", Ending.FLOOD: "makes too much"}.get(completed.ending, otherwise)
     return Fault(start, 1, 0, f"kustomize {told}", "split the application into several")
@@ -205,11 +214,11 @@ def _objects(output: bytes, start: str) -> list[Body]:
     return [body for body in bodies if isinstance(body, dict)]
 
 
-def _manifests(bodies: list[Body], origins: Origins, keep_note: bool) -> list[Manifest]:
+def _manifests(bodies: list[Body], forest: Forest, origins: Origins, keep_note: bool) -> list[Manifest]:
     manifests: list[Manifest] = []
     faults: list[Fault] = []
     for body in bodies:
-        origin = origins.of(body)
+        origin = forest.origin(origins.of(body))
         metadata = body.get("metadata")
         if body.get("apiVersion") and body.get("kind") and isinstance(metadata, dict) and metadata.get("name"):
             manifests.append(Manifest(Key.of(body), body if keep_note else without_note(body), origin))

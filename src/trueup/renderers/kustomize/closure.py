@@ -1,14 +1,17 @@
 """A kustomization -> everything that it refers to, and what is wrong with what it refers to."""
 
 import posixpath
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from trueup.model.contracts import Inputs, Tree
-from trueup.model.errors import DeclarationError, Fault
+import msgspec
+
+from trueup.model.contracts import Inputs
+from trueup.model.errors import Awaited, DeclarationError, Fault, Refused, SettingsError, Unreachable, UsageError
 from trueup.model.source import resolve_path
+from trueup.renderers.kustomize.forest import Forest, Reference
+from trueup.renderers.kustomize.remote import is_remote, remote_base
 from trueup.toolkit.documents import Document, Path, read
 
 NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -21,35 +24,36 @@ _PATHS: Final = ("patches", "patchesJson6902", "replacements")
 """Fields whose entries may have a ``path``."""
 _GENERATORS: Final = ("configMapGenerator", "secretGenerator")
 _CHARTS: Final = ("helmCharts", "helmChartInflationGenerator")
-_REMOTE = re.compile(r"^[a-z+]+://|^git::|^git@|^(www\.)?(github\.com|gitlab\.com|bitbucket\.org)[/:]|\?(ref|version)=|//.*\?")
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """Who names something: the folder that its paths are relative to, the file, and the line in it."""
-
-    folder: str
-    file: str
-    line: int
 
 
 @dataclass(slots=True)
 class Closure:
     """What was found. ``faults`` stand here and are not raised: what is missing is an input too, for it may come to be there."""
 
-    tree: Tree
+    tree: Forest
     files: dict[str, str] = field(default_factory=dict)
     absent: set[str] = field(default_factory=set)
     faults: list[Fault] = field(default_factory=list)
     kustomizations: dict[str, Document] = field(default_factory=dict)
     secret: set[str] = field(default_factory=set)
     """The files that a secretGenerator takes."""
+    outside: dict[str, str] = field(default_factory=dict)
+    """What is named outside of the repository -> the folder of the tree where it lies."""
+    awaited: bool = False
+    """Whether something of that could not be had."""
     _seen: set[str] = field(default_factory=set)
 
     @property
     def inputs(self) -> Inputs:
-        """All of it, as a renderer declares it."""
-        return Inputs(files=self.files, absent=frozenset(self.absent))
+        """All of it that is in the repository, as a renderer declares it. The rest is named there by its commit."""
+        own = {path: object_id for path, object_id in self.files.items() if not self.tree.root_of(path)}
+        return Inputs(files=own, absent=frozenset(path for path in self.absent if not self.tree.root_of(path)))
+
+    @property
+    def fault(self) -> DeclarationError:
+        """All that is wrong."""
+        told = [self.tree.located(each) for each in dict.fromkeys(self.faults)]
+        return Awaited(told) if self.awaited else DeclarationError(told)
 
     def enter(self, folder: str, named: Reference) -> None:
         """Take in the kustomization of a folder and, from there, what it refers to."""
@@ -73,19 +77,53 @@ class Closure:
         if not isinstance(entry, str) or not entry or "\n" in entry:
             return None
         try:
-            if _REMOTE.search(entry):
-                message = f"`{entry}` lies outside of the repository, and a render takes nothing from the network"
-                self._blame(named, message, "copy it into the repository (`git subtree`, or a script that pins it), and name that folder")
+            if is_remote(entry):
+                self._take_from_outside(entry, named, roots)
                 return None
             if entry.startswith("/"):
                 self._blame(named, f"`{entry}` is an absolute path", f"write it relative to the folder of {named.file}")
                 return None
             path = resolve_path(named.folder, entry, named.file, named.line)
+            if self.tree.root_of(path) != self.tree.root_of(named.file):
+                self._blame(named, f"`{entry}` leaves the repository", "name a path inside the repository")
+                return None
             kind = self.tree.kind(path)
         except DeclarationError as error:
             self.faults.extend(error.faults)
             return None
         return self._at(path, kind, entry, named, roots)
+
+    def _take_from_outside(self, entry: str, named: Reference, roots: bool) -> None:
+        if not roots:
+            self._blame(named, f"`{entry}` lies outside of the repository", "copy the file into the repository")
+            return
+        try:
+            base = remote_base(entry)
+            root = self.tree.plant(base, named)
+        except UsageError as error:
+            self._blame(named, error.message, error.hint)
+        except (SettingsError, Unreachable, Refused) as error:
+            self.awaited = True
+            self._blame(named, error.message, error.hint)
+        else:
+            self.outside[entry] = posixpath.normpath(posixpath.join(root, base.path))
+            if self.tree.root_of(self.outside[entry]) == root:
+                self.enter(self.outside[entry], named)
+            else:
+                self._blame(named, f"`{entry}` leaves the repository", "name a path inside the repository")
+
+    def content(self, path: str) -> bytes:
+        """A file as the program is given it: what it names outside of the repository lies beside it."""
+        document = self.kustomizations.get(path)
+        body = document.body if document else None
+        if not isinstance(body, dict) or not any(entry in self.outside for _, _, entry in _entries(body, _ROOTS) if isinstance(entry, str)):
+            return self.tree.read(path)
+        folder = posixpath.dirname(path) or "."
+        moved = {name: [self._beside(folder, each) for each in body[name]] for name in _ROOTS if isinstance(body.get(name), list)}
+        return msgspec.json.encode({**body, **moved})
+
+    def _beside(self, folder: str, entry: object) -> object:
+        return posixpath.relpath(self.outside[entry], folder) if isinstance(entry, str) and entry in self.outside else entry
 
     def _at(self, path: str, kind: str | None, entry: str, named: Reference, roots: bool) -> str | None:
         if kind == "file":

@@ -4,9 +4,9 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator
 
-from trueup.model.contracts import Tree
 from trueup.model.errors import DeclarationError, Fault
 from trueup.renderers.kustomize.closure import Closure
+from trueup.renderers.kustomize.forest import Forest
 from trueup.toolkit.documents import read
 
 _PLACE = re.compile(r"(?:/[^\s'\":]*/work|\.\.)/tree/|/work/tree/")
@@ -16,7 +16,7 @@ _WRAPPING = re.compile(r"^(?:couldn't make target for path|recursed accumulation
 _LONGEST = 1000
 
 
-def broken(closure: Closure, tree: Tree) -> list[Fault]:
+def broken(closure: Closure, tree: Forest) -> list[Fault]:
     """Files among the inputs that are no YAML: kustomize would name no line."""
     faults: list[Fault] = []
     for path in closure.files:
@@ -28,7 +28,7 @@ def broken(closure: Closure, tree: Tree) -> list[Fault]:
     return faults
 
 
-def complaint(said: str, closure: Closure, tree: Tree, start: str) -> Fault:
+def complaint(said: str, closure: Closure, tree: Forest, start: str) -> Fault:
     """The innermost of what was said, at the file that it names last."""
     text = _PLACE.sub("", said.strip().removeprefix("Error: "))
     for secret in sorted(_secrets(closure, tree), key=len, reverse=True):
@@ -54,7 +54,7 @@ def _innermost(text: str) -> str:
     return _WRAPPING.sub("", told)[-_LONGEST:]
 
 
-def _secrets(closure: Closure, tree: Tree) -> Iterator[str]:
+def _secrets(closure: Closure, tree: Forest) -> Iterator[str]:
     """What must not be told: what secretGenerators take, and what Secrets among the resources and patches hold."""
     for path in closure.secret:
         for line in tree.read(path).decode(errors="replace").splitlines():
@@ -70,7 +70,7 @@ def _secrets(closure: Closure, tree: Tree) -> Iterator[str]:
         yield from _worth(_in_secrets(path, tree))
 
 
-def _in_secrets(path: str, tree: Tree) -> Iterator[str]:
+def _in_secrets(path: str, tree: Forest) -> Iterator[str]:
     content = tree.read(path)
     if b"Secret" not in content:
         return

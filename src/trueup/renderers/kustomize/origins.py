@@ -4,9 +4,9 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from trueup.model.contracts import Tree
 from trueup.model.errors import DeclarationError
 from trueup.model.manifest import Body, Origin
+from trueup.renderers.kustomize.forest import Forest
 from trueup.toolkit.documents import Document, read
 
 ANNOTATION: Final = "config.kubernetes.io/origin"
@@ -16,7 +16,7 @@ GENERATORS: Final = {"ConfigMapGenerator": "configMapGenerator", "SecretGenerato
 class Origins:
     """Reads what kustomize noted at each object (``buildMetadata: [originAnnotations]``), and finds the line."""
 
-    def __init__(self, tree: Tree, files: Mapping[str, str], start: str, built_in: str) -> None:
+    def __init__(self, tree: Forest, files: Mapping[str, str], start: str, built_in: str) -> None:
         self._tree = tree
         self._files = files
         self._otherwise = Origin(start, 1)

@@ -1,0 +1,1 @@
+"""What a render takes from outside of its repository: pinned, allowed by the operator, fetched here, and kept."""

@@ -1,0 +1,128 @@
+"""What renders take from outside of their repository, for any thread: from the cache, or fetched once.
+
+On disk, below the folder of the cache::
+
+    commits/<hash of the address>/<commit>.git    a bare repository with the files of one commit
+    charts/<sha256>.tgz                           an archive, called by its digest
+"""
+
+import asyncio
+import hashlib
+import os
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any, Final, TypeVar
+
+from trueup.model.errors import SettingsError, TrueupError
+from trueup.toolkit.git.git_tree import GitTree
+from trueup.toolkit.git.remote import remote
+from trueup.toolkit.process import Limits
+from trueup.toolkit.sources.allowed import Policy
+from trueup.toolkit.sources.charts import Pinned, archive_of, digest_of
+from trueup.toolkit.sources.commits import commit_of
+from trueup.toolkit.sources.download import Download
+
+LARGEST: Final = 64 * 1024**2
+DEADLINE: Final = 60.0
+CALM: Final = 10.0
+"""What failed is not asked for again so soon: a thousand applications may name one base."""
+
+Result = TypeVar("Result")
+
+
+class Sources:
+    """Fetches what is pinned and allowed, and keeps it. Everything here blocks.
+
+    Raises SettingsError for what the operator does not allow, or where we are not let in; Unreachable for what does not answer or is not
+    there yet; Refused for what is too large or is not what was pinned.
+    """
+
+    def __init__(
+        self, folder: Path | None = None, policy: Policy | None = None, largest: int = LARGEST, deadline: float = DEADLINE
+    ) -> None:
+        self._folder = folder
+        self._policy = policy or Policy()
+        self._largest = largest
+        self._deadline = deadline
+        self._download = Download(self._policy, largest, deadline)
+        self._turns: dict[str, threading.Lock] = {}
+        self._failed: dict[str, tuple[float, TrueupError]] = {}
+        self._trees: dict[str, GitTree] = {}
+
+    def commit(self, url: str, commit: str) -> GitTree:
+        """The files of one commit (a full hash) of the repository at an address."""
+        entry = self._policy.of(url)
+        name = f"{url} {commit}"
+
+        def fetch() -> GitTree:
+            if name not in self._trees:
+                limits = Limits(deadline=self._deadline, silence=self._deadline)
+                place = self._place("commits")
+                self._trees[name] = _waited(lambda: commit_of(remote(url, entry.credentials), commit, place, self._largest, limits))
+            return self._trees[name]
+
+        return self._in_turn(name, fetch)
+
+    def chart(self, chart: Pinned) -> bytes:
+        """The archive of a chart, by its digest."""
+        self._policy.of(chart.repository)
+        file = self._place("charts") / f"{chart.digest.removeprefix('sha256:')}.tgz"
+
+        def fetch() -> bytes:
+            kept = file.read_bytes() if file.is_file() else b""
+            if hashlib.sha256(kept).hexdigest() == file.stem:
+                return kept
+            content = _waited(lambda: archive_of(chart, self._download))
+            _keep(file, content)
+            return content
+
+        return self._in_turn(f"{chart.repository} {chart.reference} {chart.digest}", fetch)
+
+    def published(self, chart: Pinned) -> str:
+        """The digest that the repository itself gives for a chart now, for a hint; empty when it cannot be told."""
+        self._policy.of(chart.repository)
+        try:
+            return self._in_turn(f"{chart.repository} {chart.reference}", lambda: _waited(lambda: digest_of(chart, self._download)))
+        except TrueupError:
+            return ""
+
+    def _place(self, name: str) -> Path:
+        if self._folder is None:
+            raise SettingsError("nothing is fetched here", hint="run it where there is a state folder")
+        return self._folder / name
+
+    def _in_turn(self, name: str, fetch: Callable[[], Result]) -> Result:
+        """One thread asks for a thing, the others wait for what it gets; for a moment, a failure stands for all of them."""
+        with self._turns.setdefault(name, threading.Lock()):
+            at, error = self._failed.get(name, (0.0, None))
+            if error is not None and time.monotonic() - at < CALM:
+                raise error
+            try:
+                found = fetch()
+            except TrueupError as failed:
+                self._failed[name] = (time.monotonic(), failed)
+                raise
+            self._failed.pop(name, None)
+            return found
+
+
+def _waited(ask: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
+    """In a loop of its own, in a thread of its own: the caller may be in a loop."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(ask())).result()
+
+
+def _keep(file: Path, content: bytes) -> None:
+    """There at once, as a whole."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with NamedTemporaryFile(dir=file.parent, delete=False) as written:
+            written.write(content)
+        os.replace(written.name, file)  # noqa: PTH105
+    except OSError as error:
+        hint = "see that the state folder can be written and has room"
+        raise SettingsError(f"nothing can be kept in {file.parent}: {error.strerror}", where=str(file.parent), hint=hint) from error

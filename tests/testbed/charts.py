@@ -1,0 +1,103 @@
+"""A real chart repository on loopback: made by `helm package` and `helm repo index`, served over HTTP, with a token if wanted."""
+
+import base64
+import contextlib
+import hashlib
+import os
+import subprocess
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from tests.testbed.programs import helm
+
+
+@dataclass
+class ChartRepository:
+    """The repository, and what a test may do to it while it serves."""
+
+    folder: Path
+    token: str = ""
+    redirect: str = ""
+    """Send whoever asks for an archive there."""
+    down: bool = False
+    asked: list[str] = field(default_factory=list)
+    seen: list[str] = field(default_factory=list)
+    """Authorization headers, as they came."""
+    port: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/charts"
+
+    def publish(self, name: str, files: Mapping[str, str], version: str = "1.0.0") -> str:
+        """Package a chart, index it, and say its digest."""
+        source = self.folder / "sources" / name
+        for path, content in {"Chart.yaml": f"apiVersion: v2\nname: {name}\nversion: {version}\n", **files}.items():
+            (source / path).parent.mkdir(parents=True, exist_ok=True)
+            (source / path).write_text(content)
+        served = self.folder / "charts"
+        served.mkdir(exist_ok=True)
+        environment = {**os.environ, "HOME": str(self.folder)}
+        for arguments in (["package", str(source), "--destination", str(served)], ["repo", "index", str(served)]):
+            subprocess.run([str(helm()), *arguments], check=True, capture_output=True, env=environment)
+        return self.digest(f"{name}-{version}")
+
+    def digest(self, reference: str) -> str:
+        """As an application pins it."""
+        return f"sha256:{hashlib.sha256((self.folder / 'charts' / f'{reference}.tgz').read_bytes()).hexdigest()}"
+
+
+@contextlib.contextmanager
+def chart_repository(folder: Path, token: str = "") -> Iterator[ChartRepository]:
+    """Serve an empty one."""
+    state = ChartRepository(folder, token)
+
+    class Handler(_Handler):
+        served = state
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    state.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    served: ChartRepository
+
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
+        pass
+
+    def do_GET(self) -> None:
+        self.served.asked.append(self.path)
+        given = self.headers.get("Authorization", "")
+        self.served.seen += [given] if given else []
+        file = self.served.folder / self.path.lstrip("/")
+        expected = f"Basic {base64.b64encode(f'x-access-token:{self.served.token}'.encode()).decode()}"
+        if self.served.down:
+            self._answer(503)
+        elif self.served.token and given != expected:
+            self._answer(401)
+        elif self.served.redirect and file.suffix == ".tgz":
+            self._answer(302, location=self.served.redirect + self.path)
+        elif file.is_file():
+            self._answer(200, file.read_bytes())
+        else:
+            self._answer(404)
+
+    def _answer(self, status: int, content: bytes = b"", location: str = "") -> None:
+        self.send_response(status)
+        if location:
+            self.send_header("Location", location)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
