@@ -74,6 +74,8 @@ async def test_a_list_that_outlasted_the_memory_of_the_server_begins_again(morta
     await asyncio.to_thread(shop.cluster.restart_api_server)  # it has a memory of its own, which ends with it
     monkeypatch.setattr(asking, "PAGE", "1")
     monkeypatch.setattr(listing, "_PAGE", "1")
+    # Refused by the server, as by an older one, which is then asked for a list.
+    monkeypatch.setattr(listing, "_ALL_THERE_IS", {"sendInitialEvents": "true"}, raising=False)
     late: list[int] = []
     ask = Connection.ask
 
