@@ -105,7 +105,7 @@ async def test_drift_is_healed_though_a_dependency_is_unhealthy(estate: Estate) 
         estate.commit({"base/thing.yaml": documents(thing("base", health="degraded"))})
         await operator.apply("base")
         estate.world("here").put(thing("app", size=9))
-        await operator.engine.drift(operator.repository, Selection(("app",)))
+        assert [each async for _, each in operator.engine.drift(operator.repository, Selection(("app",)))]
         runs = await operator.apply("app")
     assert [(run.application, run.state) for run in runs] == [("app", RunState.SUCCEEDED)]
     assert estate.world("here").specification("Thing/app") == {}

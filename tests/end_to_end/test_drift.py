@@ -4,7 +4,8 @@ import asyncio
 from typing import Any
 
 from tests.end_to_end.estate import Estate, Files, Operator, application, documents, eventually, target, thing
-from trueup.model.run import RunState, Sync, Trigger
+from trueup.model.memory import Drifted
+from trueup.model.run import RunState, Status, Sync, Trigger
 from trueup.model.selection import Selection
 
 WEB = Selection(("web",))
@@ -39,7 +40,7 @@ async def test_drift_while_nothing_serves_is_seen_and_undone_by_the_next_apply(e
     async with estate.operator() as operator:
         await operator.apply()
         estate.world().put(thing("a", size=9))
-        status, drifted = (await operator.engine.drift(operator.repository, WEB))[0]
+        status, drifted = (await _drift(operator))[0]
         assert (str(drifted.key), [(each.path, each.before, each.after) for each in drifted.changes]) == (
             "Thing/a",
             [("spec.size", 9, 1)],
@@ -85,7 +86,7 @@ async def test_what_git_leaves_to_others_is_no_drift(estate: Estate) -> None:
     async with estate.operator() as operator:
         await operator.apply()
         estate.world().put(thing("a", size=1, replicas=7))
-        assert await operator.engine.drift(operator.repository, WEB) == []
+        assert await _drift(operator) == []
         estate.commit({"web/things.yaml": documents(thing("a", size=2, replicas=1))})
         await operator.apply()
     assert estate.world().specification("Thing/a") == {"size": 2, "replicas": 7}
@@ -131,6 +132,10 @@ async def test_health_that_changes_without_drift_is_told(estate: Estate) -> None
         estate.world().put(thing("a", size=1, health="degraded"))
         await eventually(lambda: _is_ill(operator))
         assert len(await operator.history()) == 1
+
+
+async def _drift(operator: Operator) -> list[tuple[Status, Drifted]]:
+    return [each async for each in operator.engine.drift(operator.repository, WEB)]
 
 
 async def _stands(operator: Operator, sync: Sync) -> bool:

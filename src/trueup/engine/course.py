@@ -376,7 +376,7 @@ class Course:
         at = instant(now).isoformat().replace("+00:00", "Z")
         return tuple(
             Drifted(key=action.key, changes=action.changes, since=earlier[action.key].since if action.key in earlier else at)
-            for action in plan.changes
+            for action in plan.differing
         )
 
 

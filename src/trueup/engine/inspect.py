@@ -14,11 +14,12 @@ from trueup.engine.observe import by_whom, observe
 from trueup.engine.plan import plan
 from trueup.engine.preview import Previews
 from trueup.engine.render import Unrendered
+from trueup.engine.report import UNREACHABLE, left_as_it_is
 from trueup.engine.want import Wants
 from trueup.model import wire
 from trueup.model.answer import Rendered
 from trueup.model.contracts import Live, Owner, Tree
-from trueup.model.errors import DeclarationError, Fault, Refused, TrueupError, UsageError
+from trueup.model.errors import DeclarationError, Fault, Held, Refused, TrueupError, Unreachable, UsageError
 from trueup.model.health import HealthReport, State
 from trueup.model.manifest import Key
 from trueup.model.memory import Address, Drifted, Outline, Standing
@@ -78,7 +79,7 @@ class Inspections:
         elif course.settled and not course.known.holds:
             sync = Sync.SYNCED if planned.empty else Sync.OUT_OF_SYNC
             names = ", ".join(str(action.key) for action in planned.changes[:3])
-            message = health.message if planned.empty else f"drift: {names}"
+            message = f"drift: {names}" if names else health.message or left_as_it_is(course.drifted(planned, time.time()))
         return msgspec.structs.replace(status, sync=sync, health=health.state, message=message or health.message)
 
     async def _look(self, course: Course) -> tuple[Plan, HealthReport]:
@@ -93,22 +94,43 @@ class Inspections:
         there = [action.key for action in planned.actions if action.verb in made or str(action.key) in course.versions]
         return planned, await observe(runtime, desired, course.versions, there)
 
-    async def drift(self, repository: Repository, selection: Selection) -> list[tuple[Status, Drifted]]:
-        """What differs though Git did not change, object by object."""
+    async def drift(self, repository: Repository, selection: Selection) -> AsyncIterator[tuple[Status, Drifted]]:
+        """What differs though Git did not change, object by object. Raises what could not be looked up, after all else was told."""
         everything = msgspec.structs.replace(selection, everything=True)
-        found: list[tuple[Status, Drifted]] = []
+        trouble: TrueupError | None = None
         for address in await self.previews.addresses(repository, everything):
             course = await self.previews.course(address)
             if not course.settled or course.standing is None:
                 continue
-            planned, _ = await self._look(course)
-            found.extend([(course.standing.status, each) for each in await self._told_by(course, planned)])
-        return found
+            try:
+                planned, _ = await self._look(course)
+                told = await self._told_by(course, planned)
+            except TrueupError as error:
+                trouble = trouble or error
+                continue
+            for each in told:
+                yield course.standing.status, each
+        if trouble is not None:
+            raise trouble
+
+    async def seen_drift(self, repository: Repository, selection: Selection) -> AsyncIterator[tuple[Status, Drifted]]:
+        """The same as the last look of each application left it. Raises the same where that look failed."""
+        everything = msgspec.structs.replace(selection, everything=True)
+        trouble: TrueupError | None = None
+        for address in await self.previews.addresses(repository, everything):
+            course = await self.previews.course(address)
+            if not course.settled or course.standing is None:
+                continue
+            status = course.standing.status
+            for each in course.standing.drift:
+                yield status, each
+            if status.sync in (Sync.FAILED, Sync.UNKNOWN):
+                trouble = trouble or trouble_of(status)
+        if trouble is not None:
+            raise trouble
 
     async def _told_by(self, course: Course, planned: Plan) -> list[Drifted]:
         """The drift, with who did it where the target can tell."""
-        if planned.empty:
-            return []
         owner = Owner(course.address.repository, course.address.application)
         return list(await by_whom(await self.wants.runtime(course), owner, course.drifted(planned, time.time())))
 
@@ -227,3 +249,14 @@ def _as_declared(course: Course) -> Status:
     unread = course.known.followed.error if course.known.followed else ""
     message = status.message or (f"newer commits are not seen: {unread}" if unread else "")
     return msgspec.structs.replace(status, desired_revision=declared.revision, sync=sync, message=message)
+
+
+def trouble_of(status: Status) -> TrueupError:
+    """What stands in the way of an application, as an error."""
+    if status.message.startswith(UNREACHABLE):
+        return Unreachable(status.message.removeprefix(UNREACHABLE), where=f"target {status.target}")
+    if status.sync is Sync.HELD:
+        kind, _, _ = status.message.partition(":")
+        hint = f"`trueup release {status.application}` lets it go on" if kind == "paused" else "`trueup status` shows how it stands"
+        return Held(f"{status.application} is held: {status.message}", kind=kind, hint=hint)
+    return TrueupError(f"{status.application}: {status.message}", hint="`trueup status` shows how it stands")

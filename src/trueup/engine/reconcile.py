@@ -23,7 +23,7 @@ from trueup.engine.want import Wants
 from trueup.model.contracts import Desired, Owner, Runtime
 from trueup.model.errors import DeclarationError, Held, Outdated, Refused, SettingsError, TrueupError, Unreachable, Unwritable
 from trueup.model.health import HealthReport, State
-from trueup.model.memory import Address, Advance, Followed, Row, Waiting
+from trueup.model.memory import Address, Advance, Drifted, Followed, Row, Waiting
 from trueup.model.plan import Action, Hold, Plan, Verb
 from trueup.model.run import Outcome, RunState, Trigger
 from trueup.model.source import Repository, Revision
@@ -210,8 +210,9 @@ class Reconciler:
         if later is not None:
             return later
         ended = await self._finish(walk)
-        # What moved while the run waited has only woken it: one look tells whether it was drift.
-        return Later(time.time()) if resumed and ended == DONE and not course.removed else ended
+        # What moved while the run waited has only woken it: one look tells whether it was drift, and what of it still stands.
+        looks = (resumed or bool(course.plan.differing != course.plan.changes)) and not course.removed
+        return Later(time.time()) if looks and ended == DONE else ended
 
     async def _decide(self, walk: Walk, planned: Plan) -> Later | None:
         """Whether the plan is carried out: a run begins (None), or the walk ends here."""
@@ -250,7 +251,8 @@ class Reconciler:
         course = walk.course
         with self.stage("observe"):
             health = await observe(walk.runtime, walk.desired, course.versions, [action.key for action in planned.actions])
-        await self.report.looked(course, health)
+            left = await self._by_whom(walk, planned)
+        await self.report.looked(course, health, left)
         # What is not well outside of a run is told again by the watch of its target; nobody comes back for it.
         return DONE
 
@@ -260,11 +262,15 @@ class Reconciler:
         heals = bool(course.policy.self_heal)
         self.equipment.telemetry.count("drift", healed=str(heals).lower())
         if not heals:
-            owner = Owner(course.address.repository, course.address.application)
-            await self.report.drift_stands(course, await by_whom(walk.runtime, owner, course.drifted(planned, time.time())))
+            await self.report.drift_stands(course, await self._by_whom(walk, planned))
             return DONE
         wait = course.heal_pause(time.time())
         return Later(time.time() + wait, course.attempts) if wait > 0 else None
+
+    async def _by_whom(self, walk: Walk, planned: Plan) -> tuple[Drifted, ...]:
+        """What differs, with who did it where the target can tell."""
+        owner = Owner(walk.course.address.repository, walk.course.address.application)
+        return await by_whom(walk.runtime, owner, walk.course.drifted(planned, time.time()))
 
     async def _fallen(self, walk: Walk) -> Later:
         """Nothing of it is left at this target."""
@@ -375,15 +381,19 @@ class Reconciler:
 
     async def _failed(self, course: Course, error: TrueupError) -> Later:
         """What could not be planned or reached: the place is tried again for ever, the author and the operator are told."""
-        where = f"{error.where}: " if isinstance(error, DeclarationError | SettingsError) and error.where else ""
-        message = f"{where}{error.message}"
+        told = isinstance(error, DeclarationError | SettingsError | Refused) and error.where and error.where not in error.message
+        message = f"{error.where}: {error.message}" if told else error.message
         wait = pause(course.policy, course.attempts)
         later = Later(time.time() + wait, course.attempts + 1)
         if isinstance(error, Unreachable):
             await self.report.unreachable(course, message)
             return later
-        again = isinstance(error, Refused) and course.attempts < course.policy.retry.limit
-        if again and course.run is not None and course.run.state is RunState.RUNNING:
+        running = course.run is not None and course.run.state is RunState.RUNNING
+        # Of a plan that is refused a person hears at once, and asks again when it may be otherwise.
+        again = (
+            isinstance(error, Refused) and course.attempts < course.policy.retry.limit and (running or course.trigger is not Trigger.PERSON)
+        )
+        if again and running:
             await self.report.retried(course, message, wait)
         else:
             await self.report.failed(course, message)

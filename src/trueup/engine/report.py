@@ -1,6 +1,7 @@
 """What a walk did -> remembered, logged, counted; and who waited for it is woken."""
 
 import time
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -51,13 +52,14 @@ class Reports:
         """Nothing is done now."""
         await self._stand(course, course.stands(sync, message))
 
-    async def looked(self, course: Course, health: HealthReport) -> None:
-        """A look found nothing to change."""
+    async def looked(self, course: Course, health: HealthReport, left: tuple[Drifted, ...] = ()) -> None:
+        """A look found nothing to change; ``left`` is what was added beside what Git says, and stays."""
         sync = Sync.HELD if course.bad else Sync.SYNCED
-        message = f"{course.bad.revision[:7]} is held back: {course.bad.reason}" if course.bad else ""
+        message = f"{course.bad.revision[:7]} is held back: {course.bad.reason}" if course.bad else left_as_it_is(left)
         standing = course.stands(sync, message, health)
         if standing is not None:
-            await self._stand(course, msgspec.structs.replace(standing, drift=()))
+            self._tell_new_drift(standing, left)
+            await self._stand(course, msgspec.structs.replace(standing, drift=left))
         await self._forget_approvals(course)
 
     async def drift_stands(self, course: Course, drift: tuple[Drifted, ...]) -> None:
@@ -65,9 +67,12 @@ class Reports:
         names = ", ".join(str(each.key) for each in drift[:5])
         standing = course.stands(Sync.OUT_OF_SYNC, f"drift: {names}")
         if standing is not None:
-            if {each.key for each in standing.drift} != {each.key for each in drift}:
-                self.telemetry.warn("drift", objects=names)
+            self._tell_new_drift(standing, drift)
             await self._stand(course, msgspec.structs.replace(standing, drift=drift))
+
+    def _tell_new_drift(self, standing: Standing, drift: tuple[Drifted, ...]) -> None:
+        if drift and {each.key for each in standing.drift} != {each.key for each in drift}:
+            self.telemetry.warn("drift", objects=", ".join(str(each.key) for each in drift[:5]))
 
     async def unreachable(self, course: Course, message: str) -> None:
         """The target does not answer."""
@@ -204,6 +209,11 @@ class Reports:
         if course.known.approvals or _is_held(course):
             await self.store(self.memory.withdraw, course.address)
             await self.store(self.memory.lift, course.address.repository, course.address.application, HELD)
+
+
+def left_as_it_is(drift: Sequence[Drifted]) -> str:
+    """What a status says of fields that were added beside what Git says; empty when there are none."""
+    return f"drift, left as it is: {', '.join(str(each.key) for each in drift[:5])}" if drift else ""
 
 
 def _is_held(course: Course) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 from trueup.engine.course import Course
 from trueup.engine.drain import Drain, is_news
 from trueup.engine.equipment import Equipment, Following
-from trueup.engine.inspect import Inspections
+from trueup.engine.inspect import Inspections, trouble_of
 from trueup.engine.loop import Loop
 from trueup.engine.preview import Previews
 from trueup.engine.reconcile import REPOSITORY_HOLDS, Reconciler, Wish
@@ -208,7 +208,7 @@ class Engine:
             silent = status is not None and status.message.startswith(UNREACHABLE)
             untold = status is not None and status.sync in NOT_DONE and status.last_run not in told
             if status and not faults and (silent or untold):
-                troubles.append(_trouble(status))
+                troubles.append(trouble_of(status))
         if faults:
             raise DeclarationError(tuple(dict.fromkeys(faults)))
         if troubles:
@@ -227,14 +227,16 @@ class Engine:
         """How what is meant stood when it was looked at last."""
         return await self.inspections.remembered(repository, selection)
 
-    async def drift(self, repository: Repository, selection: Selection) -> list[tuple[Status, Drifted]]:
-        """What differs at the targets though Git did not change, looked up now; where a serve runs, what it left as it is."""
-        if self.serving():
-            addresses = await self.previews.addresses(repository, msgspec.structs.replace(selection, everything=True))
-            standings = [await self.store(self.memory.standing, address) for address in addresses]
-            return [(standing.status, each) for standing in standings if standing for each in standing.drift]
-        await self.follow(repository)
-        return await self.inspections.drift(repository, selection)
+    async def drift(self, repository: Repository, selection: Selection) -> AsyncIterator[tuple[Status, Drifted]]:
+        """What differs at the targets though Git did not change, looked up now; where a serve runs, what it left as it is.
+
+        Raises what could not be looked up, after all else was told.
+        """
+        if not self.serving():
+            await self.follow(repository)
+        looked = self.inspections.seen_drift if self.serving() else self.inspections.drift
+        async for each in looked(repository, selection):
+            yield each
 
     async def history(self, repository: Repository, application: str = "", before: str = "", limit: int = 50) -> list[Run]:
         """Runs, newest first."""
@@ -392,13 +394,3 @@ def _rolled_back(answer: RolledBack) -> TrueupError:
 def _kept_out(followed: Followed, hold: Hold) -> Held:
     """The repository's newest commit waits for a person."""
     return Held(hold.reason, kind=hold.kind, where=followed.repository.url, hint="`trueup release --repository` lets it in")
-
-
-def _trouble(status: Status) -> TrueupError:
-    if status.message.startswith(UNREACHABLE):
-        return Unreachable(status.message.removeprefix(UNREACHABLE), where=f"target {status.target}")
-    if status.sync is Sync.HELD:
-        kind, _, _ = status.message.partition(":")
-        hint = f"`trueup release {status.application}` lets it go on" if kind == "paused" else "`trueup status` shows how it stands"
-        return Held(f"{status.application} is held: {status.message}", kind=kind, hint=hint)
-    return TrueupError(f"{status.application}: {status.message}", hint="`trueup status` shows how it stands")

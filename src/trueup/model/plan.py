@@ -112,6 +112,11 @@ class Plan(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
         return tuple(action for action in self.actions if action.verb is not Verb.UNCHANGED)
 
     @property
+    def differing(self) -> tuple[Action, ...]:
+        """What differs from what was last applied: what would change, and what stays though something was added beside what Git says."""
+        return tuple(action for action in self.actions if action.verb is not Verb.UNCHANGED or action.changes)
+
+    @property
     def empty(self) -> bool:
         """True when the target is as Git says."""
         return not self.changes
