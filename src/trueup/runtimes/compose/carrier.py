@@ -15,6 +15,8 @@ from typing import IO, Final
 
 from trueup.model.errors import Refused
 from trueup.runtimes.compose.engine import Absent, Clash, Engine
+from trueup.runtimes.compose.images import drained
+from trueup.runtimes.compose.packing import archive
 
 IMAGE: Final = "trueup/empty:1"
 INSIDE: Final = "/trueup"
@@ -85,7 +87,9 @@ class Carrier:
 
     async def write(self, path: str, content: bytes, mode: int = 0o600) -> None:
         """Put one small file. A reader sees the old one, the new one, or for a moment none."""
-        await self.unpack(_one_file(path, content, mode))
+        member = tarfile.TarInfo(path)
+        member.mode = mode
+        await self.unpack(archive([(member, content)]))
 
     async def unpack(self, tar: bytes | AsyncIterable[bytes]) -> None:
         """Unpack an archive into the volume, which is made when it is not there. Raises Refused, also when the disk is full."""
@@ -155,18 +159,7 @@ def _below_a_file() -> Iterator[None]:
 
 async def _import_empty(engine: Engine) -> None:
     name, _, tag = IMAGE.partition(":")
-    async for line in engine.lines("POST", "/images/create", _EMPTY_TAR, fromSrc="-", repo=name, tag=tag):
-        if "error" in line:
-            raise Refused(f"the engine does not take an image of ours: {line['error']}")
-
-
-def _one_file(path: str, content: bytes, mode: int) -> bytes:
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w") as archive:
-        member = tarfile.TarInfo(path)
-        member.size, member.mode = len(content), mode
-        archive.addfile(member, io.BytesIO(content))
-    return target.getvalue()
+    await drained(engine.lines("POST", "/images/create", _EMPTY_TAR, fromSrc="-", repo=name, tag=tag), [])
 
 
 def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

@@ -5,21 +5,18 @@ goes through. The engine follows the link when a container starts, so what runs 
 """
 
 import asyncio
-import io
 import tarfile
-import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import IO, Final
 
 from trueup.model.contracts import Tree
 from trueup.model.errors import Refused, TrueupError
 from trueup.runtimes.compose.carrier import Carrier
-from trueup.runtimes.compose.content import Leaf, Piece, algorithm_of, blob_id
+from trueup.runtimes.compose.content import Piece, algorithm_of, blob_id
+from trueup.runtimes.compose.packing import archive, folders_of, packed
 
 LIVE: Final = "live"
-_BLOCK: Final = 512
-_PIECE: Final = 1 << 20
 _WHOLE: Final = "whole"
 _BEGUN: Final = "begun"
 
@@ -58,7 +55,7 @@ class Delivery:
         if gone:
             # A file takes the place of the folder, and nothing of the version is left: an archive cannot take away by itself.
             names = [*(f"index/{version}" for version in gone), *(f"files/{folder}" for folder in gone.values())]
-            await self.carrier.unpack(_archive((tarfile.TarInfo(name), b"") for name in names))
+            await self.carrier.unpack(archive((tarfile.TarInfo(name), b"") for name in names))
         return sorted(gone.values())
 
     async def forget(self, folder: str) -> None:
@@ -99,7 +96,10 @@ class Delivery:
     async def _send(self, piece: Piece, folder: str, tree: Tree) -> None:
         faults: list[TrueupError] = []
         try:
-            await self.carrier.unpack(packed(piece, folder, tree, faults))
+            root = f"files/{folder}/it"
+            folders = [f"files/{folder}", *(f"{root}/{each}".rstrip("/") for each in folders_of(piece.leaves) if piece.is_folder)]
+            leaves = {f"{root}/{inside}".rstrip("/"): leaf for inside, leaf in piece.leaves.items()}
+            await self.carrier.unpack(packed(folders, leaves, tree, faults))
         except TrueupError as error:
             # What is wrong in the repository breaks the connection off; it is not the engine that does not answer.
             raise (faults[0] if faults else error) from None
@@ -125,77 +125,13 @@ def _next(version: str, folder: str) -> str:
 
 
 def _links(folders: Mapping[str, str]) -> bytes:
-    return _archive((_link(f"{LIVE}/{mount}", f"../files/{folder}/it"), b"") for mount, folder in folders.items())
+    return archive((_link(f"{LIVE}/{mount}", f"../files/{folder}/it"), b"") for mount, folder in folders.items())
 
 
 def _link(name: str, target: str) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
     member.type, member.linkname = tarfile.SYMTYPE, target
     return member
-
-
-def _archive(members: Iterable[tuple[tarfile.TarInfo, bytes]]) -> bytes:
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode="w") as archive:
-        for member, content in members:
-            archive.addfile(member, io.BytesIO(content))
-    return target.getvalue()
-
-
-async def packed(piece: Piece, folder: str, tree: Tree, faults: list[TrueupError]) -> AsyncIterator[bytes]:
-    """The piece as an archive, about a megabyte at a time; files are read in a thread. A file that cannot be read is told in ``faults``."""
-    blocks = _blocks(piece, folder, tree)
-    try:
-        while block := await asyncio.to_thread(_gathered, blocks):
-            yield block
-    except TrueupError as error:
-        faults.append(error)
-        raise
-
-
-def _gathered(blocks: Iterator[bytes]) -> bytes:
-    gathered: list[bytes] = []
-    size = 0
-    for block in blocks:
-        gathered.append(block)
-        size += len(block)
-        if size >= _PIECE:
-            break
-    return b"".join(gathered)
-
-
-def _blocks(piece: Piece, folder: str, tree: Tree) -> Iterator[bytes]:
-    # The time of now: what serves these files tells versions apart by it.
-    now = int(time.time())
-    root = f"files/{folder}/it"
-    yield _head(f"files/{folder}", now)
-    for inside in _folders(piece) if piece.is_folder else ():
-        yield _head(f"{root}/{inside}".rstrip("/"), now)
-    for inside, leaf in piece.leaves.items():
-        content = leaf.read(tree)
-        yield _head(f"{root}/{inside}".rstrip("/"), now, leaf, len(content))
-        yield content
-        yield bytes(-len(content) % _BLOCK)
-    yield bytes(2 * _BLOCK)
-
-
-def _head(name: str, time_of_change: int, leaf: Leaf | None = None, size: int = 0) -> bytes:
-    member = tarfile.TarInfo(name)
-    member.mtime = time_of_change
-    if leaf is None:
-        member.type, member.mode = tarfile.DIRTYPE, 0o755
-    else:
-        member.mode, member.uid, member.gid, member.size = leaf.mode, leaf.user, leaf.group, size
-    return member.tobuf(tarfile.PAX_FORMAT)
-
-
-def _folders(piece: Piece) -> Sequence[str]:
-    """Every folder of a piece, the ones above first."""
-    found = {""}
-    for path in piece.leaves:
-        steps = path.split("/")[:-1]
-        found.update("/".join(steps[: end + 1]) for end in range(len(steps)))
-    return sorted(found)
 
 
 def _read_back(file: IO[bytes], identities: set[str]) -> dict[str, tuple[str, int, int, int]]:

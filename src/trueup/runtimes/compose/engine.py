@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any, Final
@@ -99,7 +99,7 @@ class Engine:
 
     async def lines(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None, **query: object
-    ) -> AsyncIterator[Any]:
+    ) -> AsyncGenerator[Any, None]:
         """Documents of JSON as they come, one a line: progress and events. Raises Unreachable also when they break off."""
         async with self._asked(_Request(method, path, query, body, headers or {}, _STREAM)) as response:
             rest = b""
@@ -111,7 +111,7 @@ class Engine:
             if rest.strip():
                 yield msgspec.json.decode(rest)
 
-    async def pieces(self, path: str, /, **query: object) -> AsyncIterator[bytes]:
+    async def pieces(self, path: str, /, **query: object) -> AsyncGenerator[bytes, None]:
         """Bytes as they come: logs. Raises Unreachable also when they break off."""
         async with self._asked(_Request("GET", path, query, timeout=_STREAM)) as response:
             async for piece in response.content.iter_any():

@@ -1,0 +1,80 @@
+"""A registry of images that asks who one is.
+
+with Registry.serving(tmp_path, engine.gateway) as registry:
+    engine.docker("push", registry.name("web:1"))
+"""
+
+import os
+import socket
+import subprocess
+import time
+import urllib.request
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import HTTPError
+
+import yaml
+
+from tests.components import require
+
+USER, PASSWORD = "builder", "swordfish-7"
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Where it is."""
+
+    address: str
+
+    @classmethod
+    @contextmanager
+    def serving(cls, folder: Path, host: str, closed: bool = False) -> "Iterator[Registry]":
+        """A registry at an address of this machine; a closed one lets in nobody but `USER`."""
+        program = require("docker-registry", "docker-registry")
+        folder.mkdir(parents=True, exist_ok=True)
+        with socket.socket() as free:
+            free.bind((host, 0))
+            address = f"{host}:{free.getsockname()[1]}"
+        configuration: dict[str, object] = {
+            "version": "0.1",
+            "log": {"level": "error"},
+            "storage": {"filesystem": {"rootdirectory": str(folder / "images")}, "delete": {"enabled": True}},
+            "http": {"addr": address},
+        }
+        if closed:
+            (folder / "users").write_text(f"{USER}:{_hashed(PASSWORD)}\n", encoding="utf-8")
+            configuration["auth"] = {"htpasswd": {"realm": "test", "path": str(folder / "users")}}
+        (folder / "registry.yml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
+        with (folder / "registry.log").open("ab") as log:
+            process = subprocess.Popen([program, "serve", str(folder / "registry.yml")], stdout=log, stderr=log, env={"PATH": os.defpath})
+        try:
+            _wait(address)
+            yield cls(address)
+        finally:
+            process.terminate()
+            process.wait()
+
+    def name(self, image: str) -> str:
+        """What an image of this registry is called."""
+        return f"{self.address}/{image}"
+
+
+def _hashed(password: str) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        import crypt
+    return crypt.crypt(password, crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16))
+
+
+def _wait(address: str) -> None:
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        with suppress(OSError):
+            with suppress(HTTPError):
+                urllib.request.urlopen(f"http://{address}/v2/", timeout=2).close()
+            return
+        time.sleep(0.05)
+    raise RuntimeError(f"the registry at {address} did not answer")
