@@ -26,6 +26,8 @@ from trueup.toolkit.confine import Confinement
 from trueup.toolkit.door import Door
 from trueup.toolkit.git.draft import Person
 from trueup.toolkit.git.mirror import TRANSFER, Mirror
+from trueup.toolkit.sources.allowed import Policy
+from trueup.toolkit.sources.cache import Sources
 from trueup.toolkit.telemetry import Meter, Telemetry
 
 T = TypeVar("T")
@@ -127,11 +129,23 @@ def _confinement(settings: Settings, logger: logging.Logger) -> Confinement:
     return Confinement(settings.render.confine == "require", told=told)
 
 
+@runtime_checkable
+class TakesFromOutside(Protocol):
+    """A renderer that takes something from outside of the repository."""
+
+    def supplied(self, sources: Sources) -> RendererKind:
+        """The same renderer with what it may take."""
+
+
 def _equipping(settings: Settings, confinement: Confinement) -> Callable[[RendererKind], RendererKind]:
     programs = {"kustomize": settings.render.kustomize, "helm": settings.render.helm}
 
+    policy = Policy([each.allowed() for each in settings.sources])
+    sources = Sources(settings.state / "sources", policy, settings.limits.source_size)
+
     def equip(kind: RendererKind) -> RendererKind:
-        return kind.equipped(programs.get(kind.name, ""), confinement) if isinstance(kind, RunsProgram) else kind
+        equipped = kind.equipped(programs.get(kind.name, ""), confinement) if isinstance(kind, RunsProgram) else kind
+        return equipped.supplied(sources) if isinstance(equipped, TakesFromOutside) else equipped
 
     return equip
 

@@ -57,6 +57,7 @@ class Stepping:
         self.inputs: dict[str, tuple[Input, ...]] = {}
         self.fresh: dict[str, Declared] = {}
         self.known: dict[str, Declared | None] = {}
+        self.awaits = False
 
     def advance(self) -> Advance:
         """The step. Raises Held (kind ``removal``) when the commit takes away too many applications at once."""
@@ -241,6 +242,7 @@ class Stepping:
         for application, rendering in zip(asked, renderings, strict=True):
             known = candidates[application.name]
             if isinstance(rendering, Unrendered):
+                self.awaits |= rendering.passing
                 self._stay(application, known, rendering.faults, rendering.inputs)
             else:
                 self._take(application, known, rendering)
@@ -327,5 +329,6 @@ class Stepping:
             hold=None,
             error="",
             inexact=(self.before.inexact and self.line is not None) or not all(dated),
+            awaits=self.awaits,
         )
         return step

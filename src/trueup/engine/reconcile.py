@@ -86,7 +86,7 @@ class Reconciler:
                 raise
             self.equipment.telemetry.count("fetches", result="done")
             fetched = msgspec.structs.replace(before, reference=head.name, head=head.commit, fetched_at=time.time(), error="")
-            if head.commit == before.commit:
+            if head.commit == before.commit and not before.awaits:
                 return await self._unheld(fetched, before)
             surroundings = Surroundings(
                 following.mirror,

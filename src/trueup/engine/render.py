@@ -12,7 +12,7 @@ import msgspec
 
 from trueup.model.application import Application, Target
 from trueup.model.contracts import Inputs, Kinds, RendererKind, RuntimeKind, Tree
-from trueup.model.errors import DeclarationError, Fault, SettingsError, TrueupError
+from trueup.model.errors import Awaited, DeclarationError, Fault, SettingsError, TrueupError
 from trueup.model.manifest import WAVE_ANNOTATION, Body, Key, Manifest, Origin, digest_of
 from trueup.model.memory import Catalog, Input
 from trueup.model.secret import Secret
@@ -38,11 +38,12 @@ class Rendering:
 
 
 class Unrendered(DeclarationError):
-    """The render failed; ``inputs`` are what must change for it to go well."""
+    """The render failed; ``inputs`` are what must change for it to go well. ``passing``: it may go well without any change in Git."""
 
-    def __init__(self, faults: Iterable[Fault], inputs: tuple[Input, ...]) -> None:
+    def __init__(self, faults: Iterable[Fault], inputs: tuple[Input, ...], passing: bool = False) -> None:
         super().__init__(tuple(faults))
         self.inputs = inputs
+        self.passing = passing
 
 
 class Renders:
@@ -98,8 +99,8 @@ class Renders:
             return self._rendering(application, target, tree)
         except SettingsError as error:
             fault = Fault(application.file, application.line, 0, error.message, error.hint)
-            # Nothing tells when it is mended: whatever changes in the repository tries again.
-            raise Unrendered([fault], (*_declaration_inputs(application, target, tree), Input("folder", "", ""))) from error
+            # Nothing tells when it is mended: every look tries again.
+            raise Unrendered([fault], (*_declaration_inputs(application, target, tree), Input("folder", "", "")), passing=True) from error
 
     def _rendering(self, application: Application, target: Target | None, tree: Tree) -> Rendering:
         renderer, runtime = self._kinds(application, target, tree)
@@ -122,7 +123,7 @@ class Renders:
                 _check(manifests, runtime, tree)
             every = tuple(_with_links(dict.fromkeys((*listed, *_taken(manifests, tree))), tree))
         except DeclarationError as error:
-            raise Unrendered(error.faults, listed) from error
+            raise Unrendered(error.faults, listed, isinstance(error, Awaited)) from error
         digest = _digest(renderer, application, target, every)
         self._remember(digest, manifests)
         return Rendering(manifests, every, digest, bool(getattr(renderer, "literal", False)))

@@ -135,6 +135,8 @@ class Followed(msgspec.Struct, frozen=True, kw_only=True):
     fetched_at: float = 0.0
     inexact: bool = False
     """The history is longer than was walked: some applications have the head as their revision until the rest of it was."""
+    awaits: bool = False
+    """Something that a render takes from outside of the repository could not be had: the next look tries it again."""
 
 
 class Advance(msgspec.Struct, kw_only=True):
