@@ -3,8 +3,6 @@
 import asyncio
 import base64
 import json
-import urllib.request
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -58,12 +56,7 @@ async def test_a_request_to_a_silent_server_ends_as_unreachable(gate: Gate, clos
 
 def compact(cluster: Cluster) -> None:
     """The storage of a cluster forgets everything but what is there now."""
-    arguments = Path(f"/proc/{(cluster.folder / 'etcd.pid').read_text(encoding='utf-8')}/cmdline").read_bytes().decode().split("\0")
-    [url] = [each.partition("=")[2] for each in arguments if each.startswith("--listen-client-urls=")]
-    revision = cluster.get("/api/v1/namespaces")["metadata"]["resourceVersion"]
-    body = json.dumps({"revision": revision, "physical": True}).encode()
-    with urllib.request.urlopen(f"{url}/v3/kv/compaction", body, timeout=10) as answer:
-        assert answer.status == 200
+    cluster.storage("kv/compaction", {"revision": cluster.get("/api/v1/namespaces")["metadata"]["resourceVersion"], "physical": True})
 
 
 async def test_a_list_that_outlasted_the_memory_of_the_server_begins_again(mortal: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

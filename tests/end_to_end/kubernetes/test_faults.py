@@ -16,8 +16,9 @@ import pytest
 
 from tests.end_to_end.kubernetes.shop import Shop, states
 from tests.end_to_end.kubernetes.test_drift import watching
-from tests.testbed.kubernetes.cluster import Cluster
+from tests.testbed.kubernetes.cluster import Cluster, wait_until
 from tests.testbed.kubernetes.gate import Gate
+from trueup.model.application import Policy
 from trueup.model.contracts import Moved
 from trueup.model.errors import Refused, Unreachable
 from trueup.model.manifest import Key
@@ -201,8 +202,16 @@ def webhook(shop: Shop, kind: str, answer: Callable[[dict[str, Any]], dict[str, 
         "timeoutSeconds": 5,
     }
     path = f"/apis/admissionregistration.k8s.io/v1/{kind.lower()}webhookconfigurations"
-    body = {"metadata": {"name": shop.namespace}, "webhooks": [entry]}
-    assert shop.cluster.request("POST", path, body)[0] == 201
+    body = {"metadata": {"name": shop.namespace}, "webhooks": [{**entry, "sideEffects": "None"}]}
+    status, made = shop.cluster.request("POST", path, body)
+    assert status == 201, made
+    if effects != "None":
+        # The server takes no new one of these; but those from before it knew better are in its storage, and count.
+        old = json.dumps({**made, "webhooks": [entry]}).encode()
+        key = f"/registry/{kind.lower()}webhookconfigurations/{shop.namespace}".encode()
+        shop.cluster.storage("kv/put", {"key": base64.b64encode(key).decode(), "value": base64.b64encode(old).decode()})
+        changed = lambda: shop.cluster.get(f"{path}/{shop.namespace}")["webhooks"][0]["sideEffects"] == effects  # noqa: E731
+        wait_until(changed, "the storage was not written", 5)
     time.sleep(0.5)
     try:
         yield
@@ -245,3 +254,43 @@ async def test_two_who_fight_over_a_field_both_show(shop: Shop) -> None:
         assert (await shop.action(desired)).reason == "takes data.colour from painter"
         await shop.make(desired)
     assert shop.get("configmaps", "page")["data"] == {"colour": "red"}
+
+
+async def test_what_a_webhook_keeps_from_being_tried_out_is_planned_unverified_and_never_drift_by_itself(shop: Shop) -> None:
+    asked: list[bool] = []
+
+    def note(request: dict[str, Any]) -> dict[str, Any]:
+        asked.append(bool(request.get("dryRun")))
+        return added(request)
+
+    with webhook(shop, "Mutating", note, effects="Some"):
+        desired = shop.desired(shop.config_map("page"))
+        action = await shop.action(desired)
+        assert (action.verb, action.verified) == (Verb.CREATE, False)
+        assert "not tried out: an admission webhook cannot be asked without effect" in action.reason
+        await shop.make(desired)
+        assert shop.get("configmaps", "page")["data"] == {"colour": "red", "injected": "by the webhook"}
+        async with shop.opened():
+            assert await shop.changes(desired) == {}
+            shop.folder = shop.folder / "fresh"
+        async with shop.opened():
+            assert await shop.changes(desired) == {}
+            shop.patch("configmaps", "page", {"data": {"colour": "blue"}})
+            action = await shop.action(desired)
+            assert (action.verb, action.verified) == (Verb.UPDATE, False)
+            assert [(each.path, each.before, each.after) for each in action.changes] == [("data.colour", "blue", "red")]
+            await shop.make(desired)
+            assert shop.get("configmaps", "page")["data"] == {"colour": "red", "injected": "by the webhook"}
+            assert await shop.changes(desired) == {}
+        assert asked
+        assert not any(asked)
+
+
+async def test_what_cannot_be_tried_out_can_be_adopted_all_the_same(shop: Shop) -> None:
+    shop.kubectl("apply", "-f", "-", given=shop.config_map("page", {"colour": "green"}))
+    with webhook(shop, "Mutating", added, effects="Some"):
+        desired = shop.desired(shop.config_map("page"), policy=Policy(adopt=True))
+        assert (await shop.action(desired)).verb is Verb.ADOPT
+        await shop.make(desired)
+        assert shop.get("configmaps", "page")["data"]["colour"] == "red"
+        assert await shop.changes(desired) == {}

@@ -20,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 from tests.testbed import golang, programs
 from tests.testbed.kubernetes.certificates import Authority, Identity
@@ -128,6 +129,14 @@ class Cluster:
             return answer.status, json.loads(content)
         except ValueError:
             return answer.status, content
+
+    def storage(self, question: str, body: object) -> None:
+        """Do something to the storage of the API server behind its back: `kv/put`, `kv/compaction`, as etcd's gateway takes it."""
+        process = Path("/proc", (self.folder / "etcd.pid").read_text(encoding="utf-8"), "cmdline")
+        arguments = process.read_text(encoding="utf-8").split("\0")
+        [url] = [each.partition("=")[2] for each in arguments if each.startswith("--listen-client-urls=")]
+        with urlopen(f"{url}/v3/{question}", json.dumps(body).encode(), timeout=10) as answer:
+            answer.read()
 
     def get(self, path: str) -> Any:
         """What stands at a path of the API, such as `/api/v1/namespaces/shop/configmaps/page`; None when there is nothing."""

@@ -39,6 +39,10 @@ class Given(Cluster):
         """Never."""
         missing("a cluster of the test bed's own is missing: TRUEUP_TEST_KUBECONFIG is set")
 
+    def storage(self, question: str, body: object) -> NoReturn:
+        """Never."""
+        missing("a cluster of the test bed's own is missing: TRUEUP_TEST_KUBECONFIG is set")
+
     def authority(self) -> Authority:
         """Nobody has its key."""
         missing("a cluster of the test bed's own is missing: TRUEUP_TEST_KUBECONFIG is set")

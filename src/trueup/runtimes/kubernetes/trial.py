@@ -64,7 +64,7 @@ class Trials:
         answer = await self.cluster.try_out(resource, wanted.configuration(self.revision, known))
         if answer.status == _CREATED:
             return Trial(wanted, None, answer.object)
-        if isinstance(live, Unlooked) and (answer.refusal is None or is_immutable(answer)):
+        if isinstance(live, Unlooked) and (answer.refusal is None or is_immutable(answer) or cannot_be_tried(answer)):
             known = await self.cluster.look(resource, wanted.key.namespace, wanted.key.name)
             if known is not None and wanted.ignored(known) is not None:
                 return await self.of(wanted, known)

@@ -18,7 +18,7 @@ from trueup.runtimes.kubernetes.fields import our_fields
 from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.marks import OBJECT, OWNER, PART_OF, REVISION, RUN, Marks, annotations, labels, metadata
 from trueup.runtimes.kubernetes.planning import taken_fields
-from trueup.runtimes.kubernetes.refusals import words
+from trueup.runtimes.kubernetes.refusals import cannot_be_tried, words
 from trueup.runtimes.kubernetes.taking import transfer
 from trueup.runtimes.kubernetes.views import View
 from trueup.runtimes.kubernetes.wanted import Wanted
@@ -115,6 +115,8 @@ class Writer:
         if self.marks.claims(live.body) and not strict:
             return live
         tried = await self.cluster.try_out(resource, wanted.configuration(self.desired.revision, live))
+        if cannot_be_tried(tried):
+            return live  # the plan could not say what would go, so nothing does
         if tried.refusal:
             return self._told(tried, wanted)
         taken = taken_fields(wanted, live, our_fields(tried.object), strict)
