@@ -1,0 +1,214 @@
+"""A service as Git wants it against its containers: what is done to each of them, and which fields say so."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from trueup.model.contracts import Owner
+from trueup.model.manifest import Body, Key, digest_of
+from trueup.model.plan import Change, Effect
+from trueup.runtimes.compose.container import Container
+from trueup.runtimes.compose.content import RECREATE, RESTART
+from trueup.runtimes.compose.fields import changes_between, ignored_fields, kept
+from trueup.runtimes.compose.images import Image
+from trueup.runtimes.compose.limits import CHANGEABLE
+from trueup.runtimes.compose.look import EFFECTS, Deed, ServiceLook, Step, version_of
+from trueup.runtimes.compose.references import reference_of
+from trueup.runtimes.compose.scene import Scene
+from trueup.runtimes.compose.service import Service
+
+REPLICAS: Final = "spec.deploy.replicas"
+_STATE: Final = "spec.x-trueup.state"
+_IMAGE: Final = "spec.image"
+_ADJUSTABLE: Final = tuple(f"spec.{field}" for field in ("restart", "networks", *CHANGEABLE.values()))
+_ORDER: Final = list(Deed)
+
+
+def look_at_service(scene: Scene, key: Key) -> ServiceLook:
+    """A service that is desired."""
+    there = scene.containers.get(key, ())
+    service, image = _wanted(scene, key, there), None
+    if not service.spec.get("build"):
+        image = scene.images.get(service.image)
+    owner = _owner(there, scene.owner)
+    mine = owner == scene.owner
+    steps = tuple(_steps(scene, service, image, there, mine))
+    changes = _told(service, there, steps)
+    return ServiceLook(
+        key=key,
+        seen=seen_of(scene, key, there),
+        same=mine and all(step.deed is Deed.LEAVE for step in steps),
+        owner=owner,
+        mine=mine,
+        changes=changes,
+        effect=_effect(steps),
+        reason=_reason(service, image, there, steps),
+        ids=tuple(each.id for each in there),
+        version=version_of(tuple(each.id for each in there), there[0].marks) if there else "",
+        refusal=_in_the_way(service, there),
+        service=service,
+        image=image,
+        steps=steps,
+    )
+
+
+def seen_of(scene: Scene, key: Key, there: Sequence[Container]) -> str:
+    """A digest of what is compared of a service's containers, with their identity and owner; empty when there are none."""
+    attached = scene.attached(key.namespace)
+    parts = [
+        [each.id, each.name, str(each.marks.owner or ""), each.live_spec(attached), each.was_stopped, each.runs or each.completed]
+        for each in there
+    ]
+    return digest_of(parts) if parts else ""
+
+
+def _wanted(scene: Scene, key: Key, there: Sequence[Container]) -> Service:
+    """The service with what is left alone as it is."""
+    manifest = scene.manifests[key]
+    service = Service.of(manifest)
+    ignored = ignored_fields(key, scene.desired.application.spec.ignore)
+    if ignored is None or not there:
+        return service
+    return replace(service, spec=kept(service.spec, there[0].live_spec(scene.attached(key.namespace)), ignored))
+
+
+def _owner(there: Sequence[Container], me: Owner) -> Owner | None:
+    owners = [each.marks.owner for each in there if each.marks.owner]
+    return me if me in owners else next(iter(owners), None)
+
+
+def _in_the_way(service: Service, there: Sequence[Container]) -> str:
+    """Whoever has a name that is wanted, and is another service's."""
+    taken = [
+        each
+        for each in there
+        if each.service and (each.service, each.labels.get("com.docker.compose.project")) != (service.name, service.project)
+    ]
+    return f"the name {taken[0].name} belongs to a container of another service ({taken[0].service})" if taken else ""
+
+
+def _steps(scene: Scene, service: Service, image: Image | None, there: Sequence[Container], mine: bool) -> Iterator[Step]:
+    by_number, more = _numbered(service, there, scene.owner if mine else None)
+    for number, name in service.names.items():
+        container = by_number.get(number)
+        if container is None:
+            yield Step(number, name, None, Deed.CREATE)
+            continue
+        changes = tuple(_changes(scene, service, image, Step(number, name, container, Deed.LEAVE)))
+        yield Step(number, name, container, _deed(service, container, changes), changes)
+    for container in more:
+        yield Step(container.number, container.name, container, Deed.REMOVE)
+
+
+def _numbered(service: Service, there: Sequence[Container], owner: Owner | None) -> tuple[dict[int, Container], list[Container]]:
+    """Which container is which of the service, and those that are too many. Ours come first, then those that run."""
+    by_number: dict[int, Container] = {}
+    more: list[Container] = []
+    for container in sorted(there, key=lambda each: (each.marks.owner != owner, each.status == "created", not each.runs, each.id)):
+        number = container.number or next((number for number, name in service.names.items() if name == container.name), 0)
+        if number in service.names and number not in by_number:
+            by_number[number] = container
+        else:
+            more.append(container)
+    return by_number, more
+
+
+def _changes(scene: Scene, service: Service, image: Image | None, step: Step) -> Iterator[Change]:
+    container = step.container
+    assert container is not None
+    yield from changes_between(container.live_spec(scene.attached(service.project)), service.applied)
+    if image is not None and image.identity != container.image and image.reference.tagged == _tagged(container):
+        yield Change(_IMAGE, f"{service.image} ({container.image[:19]})", image.shown)
+    if container.name != step.name:
+        yield Change("spec.container_name", container.name, step.name)
+    now, then = _state(container, service.stopped), "stopped" if service.stopped else "running"
+    if now != then:
+        yield Change(_STATE, now, then)
+
+
+def _tagged(container: Container) -> str:
+    """The reference that the container's image was asked for under, as far as it was written by us."""
+    return reference_of(str((container.marks.spec or {}).get("image") or "")).tagged if container.marks.spec else ""
+
+
+def _state(container: Container, stopped: bool) -> str:
+    if stopped:
+        return "running" if container.runs else "stopped"
+    if not container.was_stopped:
+        return "running"
+    code = container.state.get("ExitCode")
+    return f"{container.status} ({code})" if code else container.status
+
+
+def _deed(service: Service, container: Container, changes: Sequence[Change]) -> Deed:
+    """The least that makes a container as it is to be."""
+    if not changes:
+        return Deed.LEAVE
+    declared = changes_between(container.marks.spec or {}, service.applied)
+    fields = {change.path for change in changes if change.path not in (_STATE, _IMAGE)}
+    content = {change.path for change in declared}
+    deeds = [
+        _of_content(service, path) if path in content else Deed.ADJUST if path.startswith(_ADJUSTABLE) else Deed.RECREATE for path in fields
+    ]
+    if any(change.path == _IMAGE for change in changes) or container.marks.spec is None:
+        return Deed.RECREATE
+    if any(change.path == _STATE for change in changes):
+        deeds.append(Deed.STOP if service.stopped else Deed.START)
+    worst = max(deeds, key=_ORDER.index)
+    # What does not run is not restarted or told anything.
+    return Deed.ADJUST if service.stopped and worst in (Deed.RESTART, Deed.SIGNAL) else worst
+
+
+def _of_content(service: Service, path: str) -> Deed:
+    """What a declared field asks for: the version of a mount what is declared for it, anything else a new container."""
+    entry = _mount(service, path) if path.endswith((".version", ".text")) else None
+    if entry is None:
+        return Deed.RECREATE
+    change: Any = (entry.get("x-trueup") or {}).get("change", service.extension.get("change", RESTART))
+    if isinstance(change, Mapping):
+        return Deed.SIGNAL
+    return Deed.RECREATE if change == RECREATE else Deed.RESTART
+
+
+def _mount(service: Service, path: str) -> Body | None:
+    for field in ("volumes", "configs"):
+        for entry in service.spec.get(field) or ():
+            target = str(entry.get("target"))
+            if path.rpartition(".")[0] in (f"spec.{field}[target={target}]", f'spec.{field}[target="{target}"]'):
+                return dict(entry)
+    return None
+
+
+def _told(service: Service, there: Sequence[Container], steps: Sequence[Step]) -> tuple[Change, ...]:
+    """All that differs, each field once."""
+    if not there:
+        return tuple(changes_between({}, service.applied))
+    found = {change.path: change for step in steps for change in step.changes}
+    before = len(there)
+    if before != service.replicas:
+        found[REPLICAS] = Change(REPLICAS, before, service.replicas)
+    elif any(step.deed is Deed.REMOVE for step in steps):
+        found[REPLICAS] = Change(REPLICAS, f"{before}, not all of them its own", service.replicas)
+    return tuple(found.values())
+
+
+def _effect(steps: Iterable[Step]) -> Effect:
+    deeds = sorted((step.deed for step in steps), key=_ORDER.index)
+    return EFFECTS.get(deeds[-1], Effect.NONE) if deeds and deeds[-1] not in (Deed.CREATE, Deed.REMOVE) else _lesser(deeds)
+
+
+def _lesser(deeds: Sequence[Deed]) -> Effect:
+    told = [EFFECTS[deed] for deed in deeds if deed in EFFECTS]
+    return told[-1] if told else Effect.NONE
+
+
+def _reason(service: Service, image: Image | None, there: Sequence[Container], steps: Sequence[Step]) -> str:
+    parts = ["" if there else "it is not there"]
+    made = any(step.deed in (Deed.CREATE, Deed.RECREATE) for step in steps)
+    if image is not None and image.pull and made:
+        parts.append(f"{service.image} has to be pulled")
+    if image is not None and image.trouble and made:
+        parts.append(image.trouble)
+    if there and any(change.path == _IMAGE and "(" in str(change.before) for step in steps for change in step.changes):
+        parts.append("its image is another one now")
+    return "; ".join(part for part in parts if part)

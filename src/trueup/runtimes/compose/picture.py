@@ -1,0 +1,168 @@
+"""What is at an engine, as of now: asked for once, and kept up to date by its events for as long as somebody hears them."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from trueup.model.manifest import Body
+from trueup.runtimes.compose import record
+from trueup.runtimes.compose.carrier import OF_PROJECT, Carrier
+from trueup.runtimes.compose.container import is_of_a_project
+from trueup.runtimes.compose.engine import Absent, Engine
+from trueup.runtimes.compose.images import Images, Shelf
+from trueup.runtimes.compose.labels import PROJECT
+from trueup.runtimes.compose.record import Record
+
+CONTAINERS: Final = "containers"
+NETWORKS: Final = "networks"
+VOLUMES: Final = "volumes"
+IMAGES: Final = "images"
+_ALL: Final = frozenset({CONTAINERS, NETWORKS, VOLUMES, IMAGES})
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """The lists of an engine at one moment. ``summaries`` are containers as a list gives them; networks and volumes are by name."""
+
+    summaries: tuple[Body, ...] = ()
+    networks: Mapping[str, Body] = field(default_factory=dict)
+    volumes: Mapping[str, Body] = field(default_factory=dict)
+    shelf: Shelf = field(default_factory=lambda: Shelf([]))
+
+    def named(self, name: str) -> Body | None:
+        """The container of this name."""
+        return next((each for each in self.summaries if f"/{name}" in each["Names"]), None)
+
+    @property
+    def projects(self) -> frozenset[str]:
+        """The projects that have a record."""
+        return frozenset(str(each["Labels"][OF_PROJECT]) for each in self.volumes.values() if OF_PROJECT in (each.get("Labels") or {}))
+
+
+class Picture:
+    """Everything that was asked for, and what of it is no longer sure."""
+
+    def __init__(self, engine: Engine, images: Images) -> None:
+        self.engine = engine
+        self.images = images
+        self.kept = False
+        """Whether events keep it up to date; else everything is asked for each time."""
+        self._shot = Shot()
+        self._stale: set[str] = set(_ALL)
+        self._inspected: dict[str, Body] = {}
+        self._records: dict[str, Record] = {}
+        self._carriers: dict[str, Carrier] = {}
+        self._looking = asyncio.Lock()
+
+    def carrier(self, project: str) -> Carrier:
+        """The way into a project's record volume."""
+        return self._carriers.setdefault(project, Carrier(self.engine, project))
+
+    async def look(self) -> Shot:
+        """The lists, as they are now. Raises Unreachable."""
+        async with self._looking:
+            stale = frozenset(self._stale) if self.kept else _ALL
+            if stale:
+                self._stale -= stale
+                try:
+                    self._shot = await self._asked(stale)
+                except BaseException:
+                    self._stale |= stale
+                    raise
+            return self._shot
+
+    async def inspect(self, identities: Iterable[str]) -> dict[str, Body]:
+        """These containers in full; those that are gone meanwhile are left out."""
+        asked = list(identities)
+        missing = [each for each in asked if not self.kept or not self._inspected.get(each)]
+        found = dict(zip(missing, await asyncio.gather(*(self._inspection(each) for each in missing)), strict=True))
+        known = {each: found.get(each) or (self._inspected.get(each) if self.kept else None) for each in asked}
+        return {identity: body for identity, body in known.items() if body}
+
+    async def record(self, project: str, shot: Shot) -> Record:
+        """What is remembered of a project."""
+        if project not in shot.projects:
+            return Record()
+        if not self.kept or project not in self._records:
+            self._records[project] = await record.load(self.carrier(project))
+        return self._records[project]
+
+    async def records(self, shot: Shot) -> dict[str, Record]:
+        """What is remembered of every project."""
+        projects = sorted(shot.projects)
+        return dict(zip(projects, await asyncio.gather(*(self.record(each, shot) for each in projects)), strict=True))
+
+    async def remember(self, project: str, kept: Record) -> None:
+        """Write a project's record; it goes with the volume when there is nothing to be remembered."""
+        self.doubt(VOLUMES)
+        self.forget_record(project)
+        if kept == Record():
+            await self.carrier(project).remove()
+            return
+        await record.save(self.carrier(project), kept)
+        self._records[project] = kept
+
+    def doubt(self, *kinds: str, containers: Iterable[str] = ()) -> None:
+        """These lists, or containers, are not as they were."""
+        self._stale.update(kinds)
+        for identity in containers:
+            self._stale.add(CONTAINERS)
+            self._inspected.pop(identity, None)
+
+    def forget_record(self, project: str) -> None:
+        """A record is not as it was."""
+        self._records.pop(project, None)
+
+    def keep(self, kept: bool) -> None:
+        """From now on events keep it up to date, or no longer do."""
+        self.kept = kept
+        self._stale = set(_ALL)
+        self._inspected.clear()
+        self._records.clear()
+
+    async def _inspection(self, identity: str) -> Body | None:
+        # What an event says of it meanwhile must not be overwritten by an older answer.
+        mark: Body = {}
+        self._inspected[identity] = mark
+        try:
+            body: Body = await self.engine.get(f"/containers/{identity}/json")
+        except Absent:
+            body = {}
+        if self._inspected.get(identity) is mark:
+            self._inspected.pop(identity)
+            if body:
+                self._inspected[identity] = body
+        return body or None
+
+    async def _asked(self, kinds: frozenset[str]) -> Shot:
+        old = self._shot
+        containers, networks, volumes, shelf = await asyncio.gather(
+            self._containers() if CONTAINERS in kinds else _same(old.summaries),
+            self._networks() if NETWORKS in kinds else _same(old.networks),
+            self._volumes() if VOLUMES in kinds else _same(old.volumes),
+            self.images.listed() if IMAGES in kinds else _same(old.shelf),
+        )
+        gone = self._inspected.keys() - {str(each["Id"]) for each in containers}
+        for identity in gone:
+            self._inspected.pop(identity)
+        return Shot(containers, networks, volumes, shelf)
+
+    async def _containers(self) -> tuple[Body, ...]:
+        return tuple(await self.engine.get("/containers/json", all=True))
+
+    async def _networks(self) -> dict[str, Body]:
+        return {str(each["Name"]): each for each in await self.engine.get("/networks")}
+
+    async def _volumes(self) -> dict[str, Body]:
+        return {str(each["Name"]): each for each in (await self.engine.get("/volumes"))["Volumes"] or ()}
+
+
+def of_project(shot: Shot, projects: Iterable[str]) -> list[Body]:
+    """The containers that are parts of these projects."""
+    wanted = set(projects)
+    return [each for each in shot.summaries if is_of_a_project(each["Labels"] or {}) and each["Labels"][PROJECT] in wanted]
+
+
+async def _same(value: Any) -> Any:
+    return value

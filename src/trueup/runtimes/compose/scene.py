@@ -1,0 +1,165 @@
+"""Everything that a plan of one application looks at: what Git wants, what is at the engine, and whose it is."""
+
+import asyncio
+import posixpath
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from trueup.model.contracts import Desired, Owner
+from trueup.model.errors import Refused
+from trueup.model.manifest import Body, Key, Manifest
+from trueup.model.secret import Secret
+from trueup.runtimes.compose.container import Container, is_of_a_project
+from trueup.runtimes.compose.images import Image
+from trueup.runtimes.compose.labels import NETWORK, OWNER, PROJECT, SERVICE, VOLUME, Marks, OfCompose, marks_in
+from trueup.runtimes.compose.look import Thing
+from trueup.runtimes.compose.picture import Picture, Shot
+from trueup.runtimes.compose.record import Record
+from trueup.runtimes.compose.service import Service, is_external
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One application at one engine, at one moment.
+
+    ``containers`` are those of every service that is desired or ours, or that stand in the way by their name; ``networks`` and ``volumes``
+    are the same by key.
+    """
+
+    desired: Desired
+    owner: Owner
+    shot: Shot
+    records: Mapping[str, Record]
+    manifests: Mapping[Key, Manifest]
+    containers: Mapping[Key, tuple[Container, ...]] = field(default_factory=dict)
+    things: Mapping[Key, Thing] = field(default_factory=dict)
+    images: Mapping[str, Image] = field(default_factory=dict)
+    secret: Callable[[str], Secret] | None = None
+
+    @property
+    def projects(self) -> frozenset[str]:
+        """The projects that it is in, or was."""
+        ours = (key.namespace for key in self.owned)
+        remembered = (project for project, record in self.records.items() if record.standing(self.owner))
+        return frozenset([*(key.namespace for key in self.manifests), *ours, *remembered])
+
+    @property
+    def owned(self) -> list[Key]:
+        """What is ours at the engine."""
+        services = [key for key, found in self.containers.items() if any(each.marks.owner == self.owner for each in found)]
+        return sorted([*services, *(key for key, thing in self.things.items() if thing.marks.owner == self.owner)])
+
+    def service(self, key: Key) -> Service | None:
+        """A service as Git wants it."""
+        manifest = self.manifests.get(key)
+        return Service.of(manifest) if manifest and key.kind == "Service" else None
+
+    def names(self, kind: str, project: str) -> dict[str, str]:
+        """The networks or volumes of a project: their key in the Compose file -> their name at the engine."""
+        return {key.name: name_of(manifest) for key, manifest in self.manifests.items() if key.kind == kind and key.namespace == project}
+
+    def attached(self, project: str) -> dict[str, str]:
+        """The networks of a project the other way around: name -> key."""
+        return {name: key for key, name in self.names("Network", project).items()}
+
+    def of_compose(self, manifest: Manifest) -> OfCompose:
+        """Compose's labels for what a manifest makes."""
+        file = f"/{manifest.origin.file}"
+        return OfCompose(manifest.key.namespace, posixpath.dirname(file), file)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Sets scenes."""
+
+    picture: Picture
+    secret: Callable[[str], Secret]
+
+    async def scene(self, desired: Desired) -> Scene:
+        """An application as it is now. Raises Unreachable."""
+        owner = Owner(desired.application.repository, desired.application.name)
+        shot = await self.picture.look()
+        records = await self.picture.records(shot)
+        manifests = by_key(desired)
+        bodies = await self.picture.inspect(_relevant(shot, owner, records, manifests))
+        containers = _grouped(bodies.values(), records, manifests)
+        things = dict(_things(shot, records, manifests))
+        images = await self._images(manifests, shot)
+        return Scene(desired, owner, shot, records, manifests, containers, things, images, self.secret)
+
+    async def _images(self, manifests: Mapping[Key, Manifest], shot: Shot) -> dict[str, Image]:
+        wanted = {}
+        for manifest in manifests.values():
+            if manifest.key.kind == "Service" and not manifest.body["spec"].get("build"):
+                service = Service.of(manifest)
+                wanted[service.image] = str(service.spec.get("pull_policy") or "")
+        resolved = await asyncio.gather(*(self.picture.images.resolve(image, policy, shot.shelf) for image, policy in wanted.items()))
+        return dict(zip(wanted, resolved, strict=True))
+
+
+def by_key(desired: Desired) -> dict[Key, Manifest]:
+    """The manifests by key. Raises Refused when two are the same object."""
+    found: dict[Key, Manifest] = {}
+    for manifest in desired.manifests:
+        if manifest.key in found:
+            message = f"{manifest.key} is declared twice ({manifest.origin.file}:{manifest.origin.line})"
+            raise Refused(message, key=str(manifest.key), where=f"application {desired.application.name}", hint="keep one of them")
+        found[manifest.key] = manifest
+    return found
+
+
+def name_of(manifest: Manifest) -> str:
+    """The name at the engine of a network or volume."""
+    return str((manifest.body.get("spec") or {}).get("name") or f"{manifest.key.namespace}_{manifest.key.name}")
+
+
+def key_in(labels: Mapping[str, str]) -> Key | None:
+    """The object that a thing is of, by Compose's labels."""
+    for label, kind in ((SERVICE, "Service"), (NETWORK, "Network"), (VOLUME, "Volume")):
+        if PROJECT in labels and label in labels:
+            return Key(kind, labels[label], "", labels[PROJECT])
+    return None
+
+
+def _relevant(shot: Shot, owner: Owner, records: Mapping[str, Record], manifests: Mapping[Key, Manifest]) -> list[str]:
+    """The containers to be looked at: those of the services, ours by label or record, and whoever has a name that is wanted."""
+    services = {key for key in manifests if key.kind == "Service"}
+    names = {f"/{name}" for key in services for name in Service.of(manifests[key]).names.values()}
+    remembered = {identity for record in records.values() for entry in record.entries for identity in entry.ids}
+    label = f"{owner.application} of {owner.repository}"
+    return [
+        str(each["Id"])
+        for each in shot.summaries
+        if (is_of_a_project(each["Labels"] or {}) and (key_in(each["Labels"]) in services or each["Labels"].get(OWNER) == label))
+        or each["Id"] in remembered
+        or not names.isdisjoint(each["Names"])
+    ]
+
+
+def _grouped(bodies: Iterable[Body], records: Mapping[str, Record], manifests: Mapping[Key, Manifest]) -> dict[Key, tuple[Container, ...]]:
+    """The containers by service."""
+    by_identity = {identity: entry.key for record in records.values() for entry in record.entries for identity in entry.ids}
+    by_name = {name: key for key in manifests if key.kind == "Service" for name in Service.of(manifests[key]).names.values()}
+    found: dict[Key, list[Container]] = {}
+    for body in bodies:
+        labels = body["Config"].get("Labels") or {}
+        labelled = key_in(labels) if is_of_a_project(labels) else None
+        key = by_identity.get(str(body["Id"])) or labelled or by_name.get(str(body["Name"]).lstrip("/"))
+        if key is not None:
+            record = records.get(key.namespace, Record())
+            found.setdefault(key, []).append(Container(body, record.marks(key, str(body["Id"]), marks_in(labels))))
+    return {key: tuple(sorted(each, key=lambda container: (container.number, container.id))) for key, each in found.items()}
+
+
+def _things(shot: Shot, records: Mapping[str, Record], manifests: Mapping[Key, Manifest]) -> Iterator[tuple[Key, Thing]]:
+    """Networks and volumes that are ours by label, or that are desired."""
+    wanted = {(manifest.key.kind, name_of(manifest)): manifest.key for manifest in manifests.values() if manifest.key.kind != "Service"}
+    for kind, listed in (("Network", shot.networks), ("Volume", shot.volumes)):
+        for name, body in listed.items():
+            labels = body.get("Labels") or {}
+            key = wanted.get((kind, name)) or key_in(labels)
+            if key is not None and key.kind == kind:
+                identity = str(body.get("Id") or f"{name}@{body.get('CreatedAt', '')}")
+                record = records.get(key.namespace, Record())
+                external = key in manifests and is_external(manifests[key])
+                yield key, Thing(identity, body, Marks() if external else record.marks(key, identity, marks_in(labels)))
