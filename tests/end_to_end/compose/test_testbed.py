@@ -1,0 +1,75 @@
+"""The engines of the test bed: real, apart from each other, and gone when nobody needs them."""
+
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+from pathlib import Path
+
+import pytest
+
+from tests.testbed.docker.engine import ROOT, Engine, wait_until
+
+STARTER = """
+import sys, time
+from pathlib import Path
+from tests.testbed.docker.engine import Engine
+engine = Engine.start(Path(sys.argv[1]))
+engine.image("test/sleep:1")
+engine.docker("run", "--detach", "test/sleep:1")
+print("runs", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_container_answers_at_its_published_port(engine: Engine) -> None:
+    engine.docker("run", "--detach", "--publish", "8080:80", "test/web:1")
+
+    wait_until(lambda: _answers(engine, 8080), "no answer")
+    assert engine.page(8080) == "one\n"
+
+
+def test_two_engines_share_nothing(engine: Engine, second_engine: Engine) -> None:
+    for each in (engine, second_engine):
+        each.docker("run", "--detach", "--name", "web", "--publish", "8080:80", "test/web:1")
+    engine.docker("rm", "--force", "web")
+
+    assert [container["Name"] for container in second_engine.containers()] == ["/web"]
+    assert engine.containers() == []
+
+
+def test_a_full_disk_refuses_and_a_free_one_goes_on(tmp_path: Path) -> None:
+    small = Engine.start(tmp_path / "host", disk=64)
+    small.image("test/sleep:1")
+
+    with small.full(), pytest.raises(subprocess.CalledProcessError, match="125"):
+        small.docker("run", "--detach", "--name", "late", "test/sleep:1")
+    small.docker("run", "--detach", "--name", "early", "test/sleep:1")
+    small.stop()
+
+
+def test_a_killed_test_leaves_nothing_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "host"
+    process = subprocess.Popen([sys.executable, "-c", STARTER, str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    assert process.stdout.readline() == "runs\n"
+    assert _processes(folder)
+
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+
+    wait_until(lambda: not _processes(folder), "something still runs")
+    assert not (folder / "data").exists()
+
+
+def _answers(engine: Engine, port: int) -> bool:
+    try:
+        return bool(engine.page(port))
+    except (OSError, urllib.error.URLError):
+        return False
+
+
+def _processes(folder: Path) -> list[str]:
+    listed = subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()
+    return [line for line in listed if str(folder) in line]

@@ -1,0 +1,42 @@
+"""pytest fixtures: `engine` and `second_engine`, two hosts that a process of tests has to itself and that are cleared after each test."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.testbed.docker.engine import Engine
+from tests.testbed.docker.images import IMAGES
+
+
+@pytest.fixture(scope="session")
+def lasting_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A Docker host that goes on from test to test."""
+    yield from _started(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def second_lasting_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """Another one."""
+    yield from _started(tmp_path_factory)
+
+
+@pytest.fixture
+def engine(lasting_engine: Engine) -> Iterator[Engine]:
+    """A Docker host with the images of `images.IMAGES` and nothing else; ports and everything else are this test's own."""
+    yield lasting_engine
+    lasting_engine.clear()
+
+
+@pytest.fixture
+def second_engine(second_lasting_engine: Engine) -> Iterator[Engine]:
+    """Another host."""
+    yield second_lasting_engine
+    second_lasting_engine.clear()
+
+
+def _started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    started = Engine.start(tmp_path_factory.mktemp("docker") / "host")
+    for name, (instructions, files) in IMAGES.items():
+        started.image(name, *instructions, files=files)
+    yield started
+    started.stop()
