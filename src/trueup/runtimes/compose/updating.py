@@ -1,0 +1,252 @@
+"""One service from one version to the next: made before anything stops, taken back when it does not do well.
+
+The new container is made beside the old one, under the name ``NAME.new``. The old one stays, stopped and as ``NAME.old``, until every
+container of the service does well; otherwise it is started again and the new ones go. Whoever is interrupted leaves these names, and
+``settle`` goes on from them.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from trueup.model.errors import Refused
+from trueup.model.manifest import Body
+from trueup.runtimes.compose.container import Container
+from trueup.runtimes.compose.engine import Absent, Engine
+from trueup.runtimes.compose.look import Deed, Step
+from trueup.runtimes.compose.ports import takes_a_place
+from trueup.runtimes.compose.service import Service
+from trueup.runtimes.compose.units import seconds
+from trueup.runtimes.compose.wellness import trouble_of
+
+OLD: Final = ".old"
+NEW: Final = ".new"
+MONITOR: Final = 2.0
+"""For how long, in seconds, a container without a health check must run, where ``update_config`` does not say."""
+_REPLACING: Final = (Deed.RECREATE, Deed.CREATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a container of the service is made, and what else changes with it.
+
+    ``body``: the request, by number and the container before. ``endpoints``: the networks that it is in, the first one first. ``secrets``:
+    an archive that is unpacked before it starts. ``forward`` lets its mounts lead to the new content, ``back`` to the content before.
+    """
+
+    body: Callable[[int, Container | None], Body]
+    endpoints: Callable[[int], Mapping[str, Body]]
+    secrets: bytes = b""
+    forward: Callable[[], Awaitable[None]] | None = None
+    back: Callable[[], Awaitable[None]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How an update goes: ``deploy.update_config``."""
+
+    start_first: bool = False
+    parallelism: int = 1
+    delay: float = 0.0
+    monitor: float = MONITOR
+    failure_action: str = "rollback"
+
+    @classmethod
+    def of(cls, service: Service) -> "Pace":
+        """What a service says. Raises ValueError for a duration that is none."""
+        told = service.deploy.get("update_config") or {}
+        return cls(
+            told.get("order") == "start-first" and not takes_a_place(service.spec),
+            int(told.get("parallelism", 1)),
+            seconds(told.get("delay") or 0),
+            seconds(told["monitor"]) if told.get("monitor") else MONITOR,
+            str(told.get("failure_action") or "rollback"),
+        )
+
+
+@dataclass(slots=True)
+class _Swap:
+    """One container on its way."""
+
+    step: Step
+    new: str
+    started: bool = False
+    stopped: bool = False
+
+
+@dataclass(slots=True)
+class Update:
+    """Carries out the steps of one service. ``patience``: for how long, in seconds, a health check may take to say that all is well."""
+
+    engine: Engine
+    service: Service
+    recipe: Recipe
+    patience: float
+    pace: Pace = field(init=False)
+    swaps: list[_Swap] = field(init=False, default_factory=list)
+    restarted: list[Step] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.pace = Pace.of(self.service)
+
+    async def run(self, steps: Sequence[Step]) -> str:
+        """Do it; what is worth saying about it. Raises Refused with the reason, and then what ran before runs again."""
+        troubles: list[str] = []
+        try:
+            await self._make([step for step in steps if step.deed in _REPLACING])
+        except Refused:
+            await self._unmake()
+            raise
+        if self.recipe.forward is not None:
+            await self.recipe.forward()
+        for batch in self._batches(steps):
+            troubles += [trouble for trouble in await asyncio.gather(*map(self._advance, batch)) if trouble]
+            if troubles and self.pace.failure_action != "continue":
+                break
+        if troubles and self.pace.failure_action == "rollback":
+            await self._take_back()
+            if any(step.container for step in steps):
+                troubles.append("the version before runs again")
+        else:
+            await self._finish([] if troubles else steps)
+        if troubles:
+            raise Refused("; ".join(dict.fromkeys(troubles)), hint=f"look at the logs of {self.service.key}")
+        return ""
+
+    async def _make(self, steps: Sequence[Step]) -> None:
+        """Make every new container; nothing is stopped before all of them are there."""
+        for step in steps:
+            name = step.name + NEW
+            with suppress(Absent):
+                await self.engine.delete(f"/containers/{name}", force=True, v=True)
+            made = await self.engine.post("/containers/create", self.recipe.body(step.number, step.container), name=name)
+            swap = _Swap(step, str(made["Id"]))
+            self.swaps.append(swap)
+            for network, endpoint in list(self.recipe.endpoints(step.number).items())[1:]:
+                await self.engine.post(f"/networks/{network}/connect", {"Container": swap.new, "EndpointConfig": endpoint})
+            if self.recipe.secrets:
+                await self.engine.put_archive(swap.new, "/", self.recipe.secrets)
+
+    def _batches(self, steps: Sequence[Step]) -> Iterable[Sequence[Step]]:
+        acting = [step for step in steps if step.deed in (*_REPLACING, Deed.RESTART)]
+        size = self.pace.parallelism or len(acting)
+        return [acting[start : start + size] for start in range(0, len(acting), size or 1)]
+
+    async def _advance(self, step: Step) -> str:
+        """Bring one container over; what is wrong with it then, or nothing."""
+        began = time.monotonic()
+        if step.deed is Deed.RESTART:
+            self.restarted.append(step)
+            trouble = await self._attempt(step.container.id if step.container else "", "restart")
+        else:
+            swap = next(each for each in self.swaps if each.step is step)
+            trouble = await self._exchange(swap)
+        if not trouble and self.pace.delay:
+            await asyncio.sleep(max(0.0, self.pace.delay - (time.monotonic() - began)))
+        return trouble
+
+    async def _exchange(self, swap: _Swap) -> str:
+        if not self.pace.start_first:
+            await self._set_aside(swap)
+        swap.started = True
+        # Without a version before there is nothing to go back to: its health is told like that of anything that runs.
+        trouble = await self._attempt(swap.new, "start", wait=swap.step.container is not None)
+        if not trouble:
+            await self._set_aside(swap)
+            await rename(self.engine, swap.new, swap.step.name)
+        return trouble
+
+    async def _set_aside(self, swap: _Swap) -> None:
+        old = swap.step.container
+        if old is None or swap.stopped:
+            return
+        swap.stopped = True
+        await self.engine.post(f"/containers/{old.id}/stop")
+        await rename(self.engine, old.id, swap.step.name + OLD)
+
+    async def _attempt(self, container: str, verb: str, wait: bool = True) -> str:
+        try:
+            await self.engine.post(f"/containers/{container}/{verb}")
+        except Refused as error:
+            return error.message
+        return await trouble_of(self.engine, container, self.pace.monitor, self.patience) if wait else ""
+
+    async def _take_back(self) -> None:
+        """What ran before runs again, and the new containers go."""
+        if self.recipe.back is not None:
+            await self.recipe.back()
+        for swap in self.swaps:
+            old = swap.step.container
+            if old is None and swap.started:
+                # It is the only one there is. A person, or the next revision, decides about it.
+                await rename(self.engine, swap.new, swap.step.name)
+                continue
+            await self.engine.delete(f"/containers/{swap.new}", force=True, v=True)
+            if old is not None and swap.stopped:
+                await rename(self.engine, old.id, swap.step.name)
+                await self.engine.post(f"/containers/{old.id}/start")
+        for step in self.restarted:
+            if step.container is not None:
+                await self.engine.post(f"/containers/{step.container.id}/restart")
+
+    async def _unmake(self) -> None:
+        for swap in self.swaps:
+            await self.engine.delete(f"/containers/{swap.new}", force=True, v=True)
+
+    async def _finish(self, steps: Sequence[Step]) -> None:
+        """The containers of the version before go, and those that are too many."""
+        for swap in self.swaps:
+            if not swap.started:
+                await self.engine.delete(f"/containers/{swap.new}", force=True, v=True)
+            elif swap.step.container is not None and swap.stopped:
+                await rename(self.engine, swap.new, swap.step.name)
+                await self.engine.delete(f"/containers/{swap.step.container.id}", force=True, v=True)
+        await asyncio.gather(*(discard(self.engine, step.container) for step in steps if step.deed is Deed.REMOVE))
+
+
+def leftovers(containers: Iterable[Container]) -> list[Container]:
+    """The containers that an update which was broken off left beside the others."""
+    return [each for each in containers if each.name.endswith((OLD, NEW))]
+
+
+async def settle(engine: Engine, containers: Sequence[Container]) -> bool:
+    """Go on from where an update of a service was broken off: one container of each name is left. Whether there was anything to do.
+
+    The version before comes back unless the new one runs under its name and does not do badly.
+    """
+    left = leftovers(containers)
+    present = {each.name: each for each in containers}
+    for each in left:
+        name = each.name.removesuffix(NEW).removesuffix(OLD)
+        current = present.get(name)
+        if each.name.endswith(NEW) or (current is not None and current.runs and not _is_unwell(current.state)):
+            await discard(engine, each)
+            continue
+        if current is not None:
+            await discard(engine, current)
+        await rename(engine, each.id, name)
+        await engine.post(f"/containers/{each.id}/start")
+    return bool(left)
+
+
+async def discard(engine: Engine, container: Container | None) -> None:
+    """Stop and remove a container, as often as one likes; its volumes without a name go with it unless others use them."""
+    if container is None:
+        return
+    with suppress(Absent):
+        await engine.post(f"/containers/{container.id}/stop")
+        await engine.delete(f"/containers/{container.id}", force=True, v=True)
+
+
+async def rename(engine: Engine, container: str, name: str) -> None:
+    """Give a container a name; it may have it already."""
+    found = await engine.get(f"/containers/{container}/json")
+    if str(found["Name"]).lstrip("/") != name:
+        await engine.post(f"/containers/{container}/rename", None, name=name)
+
+
+def _is_unwell(state: Mapping[str, Any]) -> bool:
+    return (state.get("Health") or {}).get("Status") == "unhealthy" or bool(state.get("Restarting"))
