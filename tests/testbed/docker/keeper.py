@@ -133,8 +133,9 @@ class Keeper:
             for folder in folders:
                 with suppress(OSError):
                     folder.rmdir()
-        if self.settings.disk:
-            subprocess.run(["umount", "--lazy", str(self.folder / "data")], capture_output=True, check=False)
+        # The disk, and what the engine mounts over its own folder.
+        while subprocess.run(["umount", "--lazy", str(self.folder / "data")], capture_output=True, check=False).returncode == 0:
+            pass
         shutil.rmtree(self.folder / "data", ignore_errors=True)
 
     def _cgroups(self) -> list[Path]:
