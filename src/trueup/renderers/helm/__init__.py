@@ -16,18 +16,22 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
-from trueup.model.application import Application, Declared
+from trueup.model.application import Application
 from trueup.model.contracts import Inputs, Tree
 from trueup.model.errors import DeclarationError, Fault, SettingsError
 from trueup.model.manifest import Manifest, digest_of
-from trueup.renderers.helm.chart import CHART, Chart
+from trueup.renderers.helm.chart import ARCHIVE, Chart
+from trueup.renderers.helm.dependencies import CHART
+from trueup.renderers.helm.options import HelmOptions, options_of
 from trueup.renderers.helm.origins import Origins
+from trueup.renderers.helm.texts import texts
 from trueup.toolkit.confine import Confinement
 from trueup.toolkit.difference import changes
 from trueup.toolkit.documents import read
 from trueup.toolkit.process import Completed, Ending
+from trueup.toolkit.sources.cache import Sources
 
 INLINE: Final = "values.json"
 KEPT: Final = 4096
@@ -39,33 +43,26 @@ TICK: Final = 1.1
 _CLOCK = re.compile(rb"\{\{[^}]*\b(now|date|htmlDate|ago|unixEpoch)\b")
 
 
-class HelmOptions(Declared):
-    """Options of ``render: {with: helm}``; ``valueFiles`` are relative to the application's folder, ``values`` come after them."""
-
-    values: dict[str, Any] = Field({})
-    value_files: tuple[str, ...] = ()
-    release_name: str = ""
-    namespace: str = ""
-    include_crds: bool = Field(True, alias="includeCRDs")
-    kube_version: str = ""
-    api_versions: tuple[str, ...] = ()
-
-
 class Helm:
     """Renders with the program that is named, else the ``helm`` on PATH."""
 
     name = "helm"
     Options: type[BaseModel] = HelmOptions
 
-    def __init__(self, program: str = "", confinement: Confinement | None = None) -> None:
+    def __init__(self, program: str = "", confinement: Confinement | None = None, sources: Sources | None = None) -> None:
         self._program = program
+        self._sources = sources or Sources()
         self._confinement = confinement or Confinement()
         self._versions: dict[tuple[str, int], str] = {}
         self._steady: OrderedDict[str, None] = OrderedDict()
 
     def equipped(self, program: str, confinement: Confinement) -> "Helm":
         """The same renderer with what the operator chose; an empty program is looked for on PATH."""
-        return Helm(program, confinement)
+        return Helm(program, confinement, self._sources)
+
+    def supplied(self, sources: Sources) -> "Helm":
+        """The same renderer with what it may take from outside of the repository."""
+        return Helm(self._program, self._confinement, sources)
 
     @property
     def version(self) -> str:
@@ -85,23 +82,27 @@ class Helm:
         return CHART in names
 
     def inputs(self, application: Application, tree: Tree) -> Inputs:
-        """The chart's folder with everything in it, and the value files."""
-        return _examined(application, tree).inputs
+        """The chart's folder with everything in it, those of its dependencies in the repository, and the value files."""
+        return self._examined(application, tree).inputs
 
     def render(self, application: Application, tree: Tree) -> list[Manifest]:
         """Every object that helm makes, in its order."""
-        chart = _examined(application, tree)
+        chart = self._examined(application, tree)
         if chart.faults:
-            raise DeclarationError(chart.faults)
+            raise chart.fault
         files = chart.content()
         manifests = self._made(chart, files)
         self._demand_the_same(chart, manifests, files)
         return manifests
 
+    def _examined(self, application: Application, tree: Tree) -> Chart:
+        chart = Chart(application, tree, self._sources)
+        chart.examine()
+        return chart
+
     def _made(self, chart: Chart, files: Mapping[str, bytes]) -> list[Manifest]:
         origins = Origins(chart, files)
-        given = {f"tree/{path}": content for path, content in files.items()}
-        given[INLINE] = msgspec.json.encode(_options(chart.application).values)
+        given = {**files, INLINE: msgspec.json.encode(options_of(chart.application).values)}
         completed = self._confinement.run(self._found(), _arguments(chart), given)
         if not completed.succeeded:
             raise DeclarationError(_broken(chart, files) or [_why(completed, chart, origins, files)])
@@ -110,10 +111,10 @@ class Helm:
     def _demand_the_same(self, chart: Chart, first: list[Manifest], files: Mapping[str, bytes]) -> None:
         """Render once more what is seen for the first time: what is not a function of its inputs would be drift for ever."""
         contents = [[path, hashlib.sha256(content).hexdigest()] for path, content in sorted(files.items())]
-        seen = digest_of([_arguments(chart), _options(chart.application).values, contents])
+        seen = digest_of([_arguments(chart), options_of(chart.application).values, contents])
         if seen in self._steady:
             return
-        if any(_CLOCK.search(content) for content in files.values()):
+        if any(_CLOCK.search(text) for text in texts(files)):
             time.sleep(TICK)
         again = self._made(chart, files)
         if faults := list(_unsteady(chart.application, first, again)):
@@ -130,21 +131,12 @@ class Helm:
         return program
 
 
-def _options(application: Application) -> HelmOptions:
-    return HelmOptions.model_validate(application.spec.render.options)
-
-
-def _examined(application: Application, tree: Tree) -> Chart:
-    chart = Chart(application, tree)
-    chart.examine(_options(application).value_files)
-    return chart
-
-
 def _arguments(chart: Chart) -> list[str]:
     application = chart.application
-    options = _options(application)
+    options = options_of(application)
     # Tests are run by people, after the fact; Helm makes no release here that they could be part of.
-    arguments = ["template", options.release_name or application.name, posixpath.join("tree", chart.folder), "--skip-tests"]
+    place = ARCHIVE if chart.is_remote else posixpath.join("tree", chart.folder)
+    arguments = ["template", options.release_name or application.name, place, "--skip-tests"]
     arguments += ["--namespace", options.namespace or application.spec.namespace or "default"]
     for path in chart.values:
         arguments += ["--values", f"tree/{path}"]
@@ -164,7 +156,7 @@ def _broken(chart: Chart, files: Mapping[str, bytes]) -> list[Fault]:
     faults: list[Fault] = []
     for path in (posixpath.join(chart.folder, "values.yaml"), *chart.values):
         try:
-            read(files.get(path, b""), path)
+            read(files.get(f"tree/{path}", b""), path)
         except DeclarationError as error:
             faults.extend(error.faults)
     return faults
@@ -173,19 +165,19 @@ def _broken(chart: Chart, files: Mapping[str, bytes]) -> list[Fault]:
 def _why(completed: Completed, chart: Chart, origins: Origins, files: Mapping[str, bytes]) -> Fault:
     if completed.ending is Ending.EXITED and completed.code > 0 and not _CRASHED.search(completed.err):
         fault = origins.complaint(completed.err.decode(errors="replace"))
-        for secret in sorted(set(_secrets(_options(chart.application).values, files, chart)), key=len, reverse=True):
+        for secret in sorted(set(_secrets(options_of(chart.application).values, files, chart)), key=len, reverse=True):
             fault = dataclasses.replace(fault, message=fault.message.replace(secret, "***"))
         return fault
     otherwise = "was killed: it needs too much memory or time"
     told = {Ending.DEADLINE: "took too long", Ending.FLOOD: "makes too much"}.get(completed.ending, otherwise)
-    return Fault(chart.start, 1, 0, f"helm {told}", "split the chart into several")
+    return Fault(chart.start, chart.start_line, 0, f"helm {told}", "split the chart into several")
 
 
 def _secrets(values: Mapping[str, Any], files: Mapping[str, bytes], chart: Chart) -> Iterator[str]:
     """The values that are secrets by their names: a template may say anything when it fails."""
     yield from _named_secret(values, False)
     for path in (posixpath.join(chart.folder, "values.yaml"), *chart.values):
-        for document in read(files.get(path, b""), path):
+        for document in read(files.get(f"tree/{path}", b""), path):
             yield from _named_secret(document.body, False)
 
 

@@ -21,7 +21,8 @@ class Origins:
 
     def __init__(self, chart: Chart, files: Mapping[str, bytes]) -> None:
         self._chart = chart
-        self._files = files
+        self._contents = {path: files[f"tree/{place}"] for place, path in chart.written.items()}
+        self._written = chart.written
         self._taken: dict[tuple[str, str], int] = {}
 
     def manifests(self, output: bytes) -> list[Manifest]:
@@ -56,30 +57,42 @@ class Origins:
         if place := re.search(rf"\b{re.escape(self._chart.name)}/(templates|charts|crds)/[^\s:\"]+", text):
             # The line is that of what the template made.
             return self._at(place[0], 1, text)
-        named = next((path for path in self._files if path.endswith(("values.yaml", "Chart.yaml")) and path.rpartition("/")[2] in text), "")
-        return Fault(named or self._chart.start, int(line[1]) if line and named else 1, 0, f"helm: {text}", "run `helm template`")
+        named = next((path for path in self._written.values() if _is_named(path, text)), "")
+        number = int(line[1]) if line and named else 1
+        return Fault(named or self._chart.start, number if named else self._chart.start_line, 0, f"helm: {text}", "run `helm template`")
 
     def _at(self, source: str, line: int, message: str) -> Fault:
         path = self._path(source)
-        return Fault(path or self._chart.start, line if path else 1, 0, f"helm: {message}", "run `helm template`")
+        file, number = (path, line) if path else self._named(source)
+        return Fault(file, number, 0, f"helm: {message}", "run `helm template`")
+
+    def _named(self, source: str) -> tuple[str, int]:
+        """Who names the archive that a template is in: the line of the dependency, else what stands for the whole chart."""
+        names = source.split("/")
+        dependency = names[2] if names[1:2] == ["charts"] and len(names) > 2 else ""
+        return self._chart.lines.get(dependency, (self._chart.start, self._chart.start_line))
 
     def _path(self, source: str) -> str:
         """The file that helm names by the chart's name; empty when it is inside of an archive."""
         inside = source.partition("/")[2]
         path = f"{self._chart.folder}/{inside}" if self._chart.folder else inside
-        return path if path in self._files else ""
+        return "" if self._chart.is_remote else self._written.get(path, "")
 
     def _origin(self, source: str, body: Body) -> Origin:
         path = self._path(source)
         if not path:
-            return Origin(self._chart.start, 1)
-        text = self._files[path].decode(errors="replace")
+            return Origin(*self._named(source))
+        text = self._contents[path].decode(errors="replace")
         kind = str(body["kind"])
         lines = [text.count("\n", 0, found.start()) + 1 for found in _KIND.finditer(text) if found[1] == kind]
         # A template may make one object many times: the last place stands for all further ones.
         place = self._taken.get((path, kind), 0)
         self._taken[path, kind] = place + 1
         return Origin(path, lines[min(place, len(lines) - 1)] if lines else 1)
+
+
+def _is_named(path: str, text: str) -> bool:
+    return path.endswith(("values.yaml", "Chart.yaml")) and path.rpartition("/")[2] in text
 
 
 def _items(body: object) -> list[object]:
