@@ -1,0 +1,195 @@
+"""A project -> manifests: a Service for each service, and the networks and volumes that these use.
+
+What comes from the repository is named by ``content``, a path from its root; configs and secrets are resolved into the services.
+"""
+
+import posixpath
+from collections.abc import Mapping
+from typing import Any, Final
+
+from trueup.model.errors import DeclarationError
+from trueup.model.manifest import WAVE_ANNOTATION, Body, Key, Manifest, Origin
+from trueup.renderers.compose.extension import extension_of
+from trueup.renderers.compose.files import Files
+from trueup.renderers.compose.located import Faults, Place, Row, Table, Within
+from trueup.renderers.compose.project import Project
+from trueup.renderers.compose.waves import waves_of
+
+API_VERSION: Final = "compose.trueup.dev/v1"
+_WITHOUT: Final = ("develop", "env_file", "label_file", "profiles", "extends")
+"""What is said to Compose and not to the container."""
+_TARGET: Final = "/run/secrets"
+
+
+class Manifests:
+    """Makes the manifests of one project. ``directory`` is the host's folder for relative paths that are not in Git."""
+
+    def __init__(self, project: Project, directory: str, files: Files, faults: Faults) -> None:
+        self._project = project
+        self._directory = directory
+        self._files = files
+        self._faults = faults
+
+    def all(self) -> list[Manifest]:
+        """Every manifest: networks, volumes, services."""
+        services = self._project.model["services"]
+        waves = waves_of(services)
+        used = {
+            "networks": {name for service in services.values() for name in service.get("networks") or ()},
+            "volumes": {
+                mount.get("source") for service in services.values() for mount in service.get("volumes") or () if mount["type"] == "volume"
+            },
+        }
+        objects = [self._resource(section, name) for section, names in used.items() for name in self._written(section) if name in names]
+        return [*objects, *(self._service(name, waves.get(name, 0)) for name in services)]
+
+    def _written(self, section: str) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self._project.canonical.get(section) or {}
+        return found
+
+    def _resource(self, section: str, name: str) -> Manifest:
+        spec = {key: value for key, value in self._written(section)[name].items() if value != {}}
+        table = self._project.model[section]
+        device = (table[name].get("driver_opts") or {}).get("device") if isinstance(table[name], Table) else None
+        if isinstance(device, Within):
+            spec["driver_opts"] = {**spec["driver_opts"], "device": self._on_host(device, table.place_of(name))}
+        return self._manifest("Network" if section == "networks" else "Volume", name, spec, table.place_of(name))
+
+    def _service(self, name: str, wave: int) -> Manifest:
+        services = self._project.model["services"]
+        model: Table = services[name]
+        spec = {key: value for key, value in self._written("services")[name].items() if key not in _WITHOUT}
+        spec["volumes"] = [self._mount(*entry) for entry in zip(spec.get("volumes", ()), _placed(model, "volumes"), strict=True)]
+        for section in ("configs", "secrets"):
+            spec[section] = []
+            for written, placed in zip(self._written("services")[name].get(section, ()), _placed(model, section), strict=True):
+                self._add_file(spec, section, written, placed)
+        if "build" in spec:
+            spec["build"] = self._build(spec["build"], model["build"])
+        told = extension_of(model, model.place_of("x-trueup"), self._faults, of_service=True)
+        if told:
+            spec["x-trueup"] = told
+        spec = {key: value for key, value in spec.items() if value != [] or key in ("command", "entrypoint")}
+        manifest = self._manifest("Service", name, spec, services.place_of(name))
+        if wave:
+            manifest.body["metadata"]["annotations"] = {WAVE_ANNOTATION: str(wave)}
+        return manifest
+
+    def _manifest(self, kind: str, name: str, spec: Body, place: Place) -> Manifest:
+        metadata: Body = {"name": name, "namespace": self._project.name}
+        body: Body = {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
+        return Manifest(Key.of(body), body, Origin(place.file, place.line))
+
+    def _mount(self, written: Body, placed: tuple[Table, Place]) -> Body:
+        table, place = placed
+        entry = {**written, **self._extension(table, place)}
+        source = table.get("source")
+        if entry["type"] != "bind":
+            return entry
+        del entry["source"]
+        return {**entry, **self._source(source, place)}
+
+    def _source(self, path: Any, place: Place) -> Body:
+        """Where the content of a mount is: in the repository, or on the host."""
+        if not isinstance(path, Within):
+            return {"source": self._absolute(str(path), place)}
+        if self._kind(path, place):
+            return {"content": f"/{path}"}
+        return {"source": self._on_host(path, place)}
+
+    def _kind(self, path: Within, place: Place) -> str | None:
+        if _leaves(path):
+            self._faults.add(place, f"`{path}` leaves the repository", "name a path inside the repository, or an absolute one of the host")
+            return "outside"
+        try:
+            return self._files.kind(path)
+        except DeclarationError as error:
+            self._faults.extend(error)
+            return "outside"
+
+    def _on_host(self, path: Within, place: Place) -> str:
+        """The place on the host of a relative path that is not in Git."""
+        relative = posixpath.relpath(path or ".", self._project.folder or ".")
+        if not self._directory.startswith("/") or relative.startswith(".."):
+            hint = (
+                "add it, use a named volume, write the host's absolute path, or say where such folders lie: `render: {directory: /srv/...}`"
+            )
+            self._faults.add(place, f"`{path}` is not in the repository", hint)
+            return "/"
+        return posixpath.normpath(posixpath.join(self._directory, relative))
+
+    def _absolute(self, path: str, place: Place) -> str:
+        if not path.startswith("/"):
+            self._faults.add(place, f"`{path}` is no path of a Linux host", "write an absolute path; `~` depends on who runs Compose")
+        return posixpath.normpath(path)
+
+    def _extension(self, table: Table, place: Place) -> Body:
+        told = extension_of(table, place, self._faults, of_service=False)
+        return {"x-trueup": told} if told else {}
+
+    def _add_file(self, spec: Body, section: str, written: Body, placed: tuple[Table, Place]) -> None:
+        """A config or secret of a service, with its content or where that comes from."""
+        table, place = placed
+        source = str(written.pop("source", ""))
+        declared = self._project.model[section].get(source)
+        if not isinstance(declared, Table):
+            return
+        default = f"/{source}" if section == "configs" else f"{_TARGET}/{source}"
+        target = str(written.get("target") or default)
+        if not target.startswith("/"):
+            target = f"{_TARGET}/{target}" if section == "secrets" else f"/{target}"
+        entry = {**written, "target": target, **self._extension(table, place)}
+        given = self._content(section, declared, declared.place_of("file"))
+        if "source" in given:
+            spec["volumes"].append({"type": "bind", "target": target, "read_only": True, "bind": {}, **given})
+        else:
+            spec[section].append({**entry, **given})
+
+    def _content(self, section: str, declared: Table, place: Place) -> Body:
+        if "file" in declared:
+            return self._source(declared["file"], place)
+        name = str(declared.get("environment", ""))
+        if section == "secrets":
+            return {"name": name}
+        if not name:
+            return {"text": str(declared.get("content", ""))}
+        if name not in self._project.variables:
+            hint = f"set {name} in `render.variables` or in `.env`; a secret is declared below `secrets`"
+            self._faults.add(declared.place_of("environment"), f"the variable {name} is not set", hint)
+        return {"text": self._project.variables.get(name, "")}
+
+    def _build(self, written: Body, model: Table) -> Body:
+        build = {key: value for key, value in written.items() if key != "context"}
+        build["content"] = self._context(model.get("context"), model.place_of("context"))
+        if written.get("additional_contexts"):
+            contexts = model["additional_contexts"]
+            build["additional_contexts"] = {
+                name: {"content": self._context(context, contexts.place_of(name))} if isinstance(context, Within) else context
+                for name, context in contexts.items()
+            }
+        if written.get("secrets"):
+            build["secrets"] = [self._build_secret(*entry) for entry in zip(written["secrets"], _placed(model, "secrets"), strict=True)]
+        return build
+
+    def _build_secret(self, written: Body, placed: tuple[Table, Place]) -> Body:
+        declared = self._project.model["secrets"].get(written.get("source"))
+        if not isinstance(declared, Table):
+            return written
+        identifier = str(written.get("target") or written.get("source"))
+        return {"id": posixpath.basename(identifier), **self._content("secrets", declared, declared.place_of("file"))}
+
+    def _context(self, path: Any, place: Place) -> str:
+        if not isinstance(path, Within):
+            self._faults.add(place, f"the build context `{path}` is not in the repository", "write a path relative to the Compose file")
+        elif not self._kind(path, place):
+            self._faults.add(place, f"there is no folder `{path}` to build from", "add it, or correct the path")
+        return f"/{path}"
+
+
+def _leaves(path: str) -> bool:
+    return path == ".." or path.startswith("../")
+
+
+def _placed(table: Table, name: str) -> list[tuple[Table, Place]]:
+    row = table.get(name)
+    return [(each, place) for each, place in row.placed()] if isinstance(row, Row) else []

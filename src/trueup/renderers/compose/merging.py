@@ -1,0 +1,214 @@
+"""A Compose file over another: what the later one says is merged into the earlier by the specification's rules."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from trueup.renderers.compose.located import Faults, Place, Row, Table
+from trueup.renderers.compose.rules import Rules
+from trueup.renderers.compose.scalars import text_of
+
+Merge = Callable[["Merging", Any, Any], Any]
+
+
+class Merging:
+    """Merges, and collects what cannot be."""
+
+    def __init__(self, faults: Faults) -> None:
+        self.faults = faults
+
+    def merge(self, earlier: Table, later: Table) -> Table:
+        """The whole model: ``earlier`` is changed and given back."""
+        return self.mappings(earlier, later, _RULES)
+
+    def service(self, earlier: Table, later: Table) -> Table:
+        """One service over the one that it extends."""
+        return self.mappings(earlier, later, _RULES.at("services", "x"))
+
+    def values(self, earlier: Any, later: Any, rules: Rules[Merge] | None, place: Place) -> Any:
+        """One entry over another."""
+        if rules and rules.action:
+            return rules.action(self, earlier, later)
+        if later is None:
+            return earlier
+        kind = Table if isinstance(earlier, Table) else Row if isinstance(earlier, Row) else None
+        if kind and not isinstance(later, kind):
+            wanted = "a mapping" if kind is Table else "a list"
+            self.faults.add(place, f"what stands here overrides {wanted}", f"write {wanted} here too, or `!override`")
+            return earlier
+        if isinstance(earlier, Table):
+            return self.mappings(earlier, later, rules)
+        return rows(earlier, later) if isinstance(earlier, Row) else later
+
+    def mappings(self, earlier: Table, later: Table, rules: Rules[Merge] | None = None) -> Table:
+        """Every entry of the later one over the same entry of the earlier."""
+        for key, value in later.items():
+            place = later.place_of(key)
+            if key in earlier:
+                below = rules.below(key) if rules else None
+                merged = self.values(earlier[key], value, below, place)
+                earlier.put(key, merged, earlier.place_of(key) if merged is earlier[key] and value is None else place)
+            else:
+                earlier.put(key, value, place)
+        return earlier
+
+
+def rows(earlier: Row, later: Row) -> Row:
+    """Both lists, one after the other."""
+    joined = Row(earlier.place)
+    joined.extend([*earlier, *later])
+    joined.places = [*earlier.places, *later.places]
+    return joined
+
+
+def sequence(value: Any) -> Row:
+    """A list of ``key=value``, whether it was written as a mapping, a list or one text. A mapping's is sorted."""
+    if isinstance(value, Row):
+        return value
+    row = Row(value.place if isinstance(value, Table) else Place(""))
+    if isinstance(value, str):
+        row.add(value, row.place)
+    elif isinstance(value, Table):
+        for text, place in sorted(_entries(value), key=lambda entry: entry[0]):
+            row.add(text, place)
+    return row
+
+
+def _entries(table: Table) -> Iterable[tuple[str, Place]]:
+    for key, value in table.items():
+        place = table.place_of(key)
+        if value is None:
+            yield key, place
+        elif isinstance(value, Row):
+            yield from ((f"{key}={text_of(each)}", place) for each in value)
+        else:
+            yield f"{key}={text_of(value)}", place
+
+
+def mapping(value: Any, default: Callable[[Place], Any] = lambda place: None) -> Table | None:
+    """A mapping, whether it was written as one or as a list of its keys."""
+    if isinstance(value, Table):
+        return value
+    if not isinstance(value, Row):
+        return None
+    table = Table(value.place)
+    for key, place in value.placed():
+        if isinstance(key, str):
+            table.put(key, default(place), place)
+    return table
+
+
+def started(place: Place) -> Table:
+    """What a dependency means when only its name is given."""
+    table = Table(place)
+    table.put("condition", "service_started", place)
+    table.put("required", True, place)
+    return table
+
+
+def _replace(merging: Merging, earlier: Any, later: Any) -> Any:
+    return later
+
+
+def _one_after_the_other(merging: Merging, earlier: Any, later: Any) -> Any:
+    return rows(sequence(earlier), sequence(later))
+
+
+def _hosts(merging: Merging, earlier: Any, later: Any) -> Any:
+    first, second = sequence(earlier), sequence(later)
+    new = Row(second.place)
+    for value, place in second.placed():
+        if value not in first:
+            new.add(value, place)
+    return rows(first, new)
+
+
+def _build(merging: Merging, earlier: Any, later: Any) -> Any:
+    return _both(merging, _context(earlier), _context(later), later, _RULES.at("services", "x", "build"))
+
+
+def _context(build: Any) -> Table | None:
+    if not isinstance(build, str):
+        return build if isinstance(build, Table) else None
+    table = Table(Place(""))
+    table["context"] = build
+    return table
+
+
+def _both(merging: Merging, first: Table | None, second: Table | None, later: Any, rules: Rules[Merge] | None = None) -> Any:
+    if first is None:
+        return later
+    return first if second is None else merging.mappings(first, second, rules)
+
+
+def _dependencies(merging: Merging, earlier: Any, later: Any) -> Any:
+    return _both(merging, mapping(earlier, started), mapping(later, started), later)
+
+
+def _names(merging: Merging, earlier: Any, later: Any) -> Any:
+    return _both(merging, mapping(earlier), mapping(later), later)
+
+
+def _logging(merging: Merging, earlier: Any, later: Any) -> Any:
+    """Options belong to a driver: another driver begins anew."""
+    if not isinstance(earlier, Table) or not isinstance(later, Table):
+        return later if later is not None else earlier
+    if "driver" in earlier and "driver" in later and earlier["driver"] != later["driver"]:
+        return later
+    return merging.mappings(earlier, later)
+
+
+def _pools(merging: Merging, earlier: Any, later: Any) -> Any:
+    """Address pools are the same when their subnets are."""
+    if not isinstance(earlier, Row) or not isinstance(later, Row):
+        return later
+    merged = Row(earlier.place)
+    for first, place in earlier.placed():
+        for second, other in later.placed():
+            _pool(merging, merged, (first, place), (second, other))
+    return merged
+
+
+def _pool(merging: Merging, merged: Row, earlier: tuple[Any, Place], later: tuple[Any, Place]) -> None:
+    (first, place), (second, other) = earlier, later
+    known = [each.get("subnet") for each in merged]
+    if not isinstance(first, Table) or not isinstance(second, Table):
+        return
+    if second.get("subnet") != first.get("subnet") and second.get("subnet") not in known:
+        merged.add(second, other)
+        return
+    first = merging.mappings(first, second)
+    known = [each.get("subnet") for each in merged]
+    if first.get("subnet") in known:
+        merged[known.index(first.get("subnet"))] = first
+    else:
+        merged.add(first, place)
+
+
+_LISTED: Final = (
+    "annotations build.args build.additional_contexts build.labels deploy.labels dns dns_opt dns_search env_file label_file environment "
+    "labels volumes.*.volume.labels sysctls tmpfs"
+)
+_RULES: Final[Rules[Merge]] = Rules.of(
+    {
+        **{f"services.*.{path}": _one_after_the_other for path in _LISTED.split()},
+        **{f"services.*.{path}": _replace for path in ("command", "entrypoint", "healthcheck.test", "ulimits.*")},
+        **{f"services.*.{path}": _hosts for path in ("extra_hosts", "build.extra_hosts")},
+        **{f"services.*.{path}": _names for path in ("networks", "models")},
+        "services.*.build": _build,
+        "services.*.depends_on": _dependencies,
+        "services.*.logging": _logging,
+        "networks.*.labels": _one_after_the_other,
+        "volumes.*.labels": _one_after_the_other,
+        "networks.*.ipam.config": _pools,
+    }
+)
+
+
+def take_back(model: Any, steps: tuple[str, ...]) -> None:
+    """Remove what was said at a path before a ``!reset`` or ``!override``. Items of a list cannot be."""
+    for step in steps[:-1]:
+        if not isinstance(model, Table) or step not in model:
+            return
+        model = model[step]
+    if isinstance(model, Table):
+        model.pop(steps[-1], None)
