@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import time
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -19,6 +20,7 @@ from trueup.runtimes.kubernetes import kubernetes
 from trueup.testing import Ground, Thing, World
 
 PLURALS = {"ConfigMap": "configmaps", "Secret": "secrets", "Service": "services"}
+POLICIES = "/apis/admissionregistration.k8s.io/v1/validatingadmission"
 MARKS = ("applyset.kubernetes.io/", "trueup.dev/")
 
 
@@ -31,7 +33,7 @@ class KubernetesGround(Ground):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        self.name = "contract-" + hashlib.sha256(str(folder).encode()).hexdigest()[:10]
+        self.name = _name(folder)
         self.gate = Gate(self.cluster.url)
         self._opened = False
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.name}}
@@ -53,6 +55,31 @@ class KubernetesGround(Ground):
             self._body("Secret", prefix, stringData={"password": secret}, data={"again": encoded}),
             self._body("ConfigMap", f"{prefix}-page", data={"colour": "red"}),
         ]
+
+    def refused_body(self, prefix: str) -> Body:
+        """A ConfigMap that a policy of the cluster takes in a dry run only."""
+        rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"], "resourceNames": [prefix]}
+        validation = {"expression": "has(request.dryRun) && request.dryRun", "message": "not today"}
+        here = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": self.name}}}
+        policy = {"matchConstraints": {"resourceRules": [rule]}, "validations": [validation]}
+        binding = {"policyName": self.name, "validationActions": ["Deny"], "matchResources": here}
+        for kind, specification in (("policies", policy), ("policybindings", binding)):
+            body = {"metadata": {"name": self.name}, "spec": specification}
+            status, answer = self.cluster.request("POST", f"{POLICIES}{kind}", body)
+            assert status == 201, answer
+        refused = self._body("ConfigMap", prefix, data={"colour": "red"})
+        path = self.path(Key.of(refused))
+        # It takes the server a moment to know its own policy.
+        while self.cluster.request("POST", path.rpartition("/")[0], refused)[0] == 201:
+            assert self.cluster.request("DELETE", path)[0] == 200
+            time.sleep(0.1)
+        return refused
+
+    @classmethod
+    def clear(cls, folder: Path) -> None:
+        """The policy is the whole cluster's."""
+        for kind in ("policybindings", "policies"):
+            cls.cluster.request("DELETE", f"{POLICIES}{kind}/{_name(folder)}")
 
     def ignore(self, key: Key) -> Ignore:
         """The field that ``tamper`` changes."""
@@ -123,6 +150,10 @@ class KubernetesGround(Ground):
                 if body["metadata"]["name"] != "kube-root-ca.crt":
                     found[Key.of(body)] = body
         return found
+
+
+def _name(folder: Path) -> str:
+    return "contract-" + hashlib.sha256(str(folder).encode()).hexdigest()[:10]
 
 
 def _content(body: Body) -> object:

@@ -1,4 +1,4 @@
-"""Runtimes that lie, each in just one way: a wrapper around the honest memory runtime."""
+"""Runtimes that lie, each in just one way: a wrapper around an honest one."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -6,7 +6,6 @@ from contextlib import suppress
 
 from msgspec.structs import replace
 
-from tests.contract.memory_ground import MemoryGround
 from trueup.model.application import Policy
 from trueup.model.contracts import Desired, Live, Lost, Moved, Owned, Owner, Runtime
 from trueup.model.errors import Unreachable
@@ -14,13 +13,13 @@ from trueup.model.health import Health, State
 from trueup.model.manifest import Key
 from trueup.model.plan import Action, Change, Plan, Verb, plan_of
 from trueup.model.run import Outcome
-from trueup.testing import under
+from trueup.testing import Ground, under
 
 
 class Liar:
     """Honest as long as nothing is overridden."""
 
-    def __init__(self, honest: Runtime, ground: MemoryGround) -> None:
+    def __init__(self, honest: Runtime, ground: Ground) -> None:
         self.honest = honest
         self.ground = ground
 
@@ -280,7 +279,7 @@ class KeepsTheMark(Liar):
 class KnowsOnlyItsOwnPlans(Liar):
     """Keeps at hand what a plan saw, so that a plan from a file is not understood."""
 
-    def __init__(self, honest: Runtime, ground: MemoryGround) -> None:
+    def __init__(self, honest: Runtime, ground: Ground) -> None:
         super().__init__(honest, ground)
         self.kept: dict[int, Action] = {}
 
@@ -296,7 +295,7 @@ class KnowsOnlyItsOwnPlans(Liar):
 
 
 class HasAnotherDigestEachTime(Liar):
-    def __init__(self, honest: Runtime, ground: MemoryGround) -> None:
+    def __init__(self, honest: Runtime, ground: Ground) -> None:
         super().__init__(honest, ground)
         self.salt = str(id(self))
 
@@ -341,7 +340,7 @@ class WatchesNothing(Liar):
 class ShowsWhatItWants(Liar):
     """Shows what was applied as what is there."""
 
-    def __init__(self, honest: Runtime, ground: MemoryGround) -> None:
+    def __init__(self, honest: Runtime, ground: Ground) -> None:
         super().__init__(honest, ground)
         self.shown: dict[Key, Live | None] = {}
 
@@ -352,8 +351,8 @@ class ShowsWhatItWants(Liar):
 
 
 def _revealed(desired: Desired) -> list[str]:
-    secrets = [manifest.body["stringData"]["password"] for manifest in desired.manifests]
-    return [secret.reveal() for secret in secrets]
+    bodies = [manifest.body for manifest in desired.manifests if "stringData" in manifest.body]
+    return [body["stringData"]["password"].reveal() for body in bodies]
 
 
 class ShowsSecretsInPlans(Liar):
