@@ -1,0 +1,42 @@
+"""The secrets of a service -> an archive for its containers, unpacked before they start. They lie in no volume, label or environment."""
+
+import posixpath
+import tarfile
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from trueup.model.contracts import Tree
+from trueup.model.secret import Secret
+from trueup.runtimes.compose.content import bits_of, owner_of
+from trueup.runtimes.compose.packing import archive
+
+_USUAL: Final = 0o444
+_FOLDER: Final = 0o755
+
+
+def secrets_of(spec: Mapping[str, Any], tree: Tree, secret: Callable[[str], Secret]) -> bytes:
+    """The archive to be unpacked at the root; empty when there are no secrets. Raises DeclarationError, SettingsError."""
+    members = [(_member(entry), _content(entry, tree, secret)) for entry in spec.get("secrets") or ()]
+    return archive([*((_folder(each), b"") for each in folders_of(spec)), *members]) if members else b""
+
+
+def folders_of(spec: Mapping[str, Any]) -> list[str]:
+    """The folders that secrets are in. Where the root cannot be written, each needs a volume of its own."""
+    return sorted({posixpath.dirname(str(entry["target"])) for entry in spec.get("secrets") or ()} - {"/", ""})
+
+
+def _member(entry: Mapping[str, Any]) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(str(entry["target"]).lstrip("/"))
+    member.mode = bits_of(entry.get("mode"), _USUAL)
+    member.uid, member.gid = owner_of(entry)
+    return member
+
+
+def _folder(path: str) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(path.lstrip("/"))
+    member.type, member.mode = tarfile.DIRTYPE, _FOLDER
+    return member
+
+
+def _content(entry: Mapping[str, Any], tree: Tree, secret: Callable[[str], Secret]) -> bytes:
+    return secret(str(entry["name"])).reveal().encode() if "name" in entry else tree.read(str(entry["content"]).strip("/"))
