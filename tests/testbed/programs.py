@@ -14,6 +14,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from tests.testbed.docker.compose import compose
 from tests.testbed.golang import CACHE, HOME, Missing, built, locked, progress
 
 # Taken while this module is imported: a test does not see them.
@@ -104,7 +105,7 @@ def _version(module: str) -> str:
 def main() -> int:
     """Make everything that the tests need. What cannot be had is told; on a build machine it is an error."""
     complaints = []
-    for component in (kubernetes, kustomize, helm):
+    for component in (kubernetes, kustomize, helm, compose):
         try:
             component()
         except Missing as error:
