@@ -1,11 +1,13 @@
-"""pytest fixtures: `engine` and `second_engine`, two hosts that a process of tests has to itself and that are cleared after each test."""
+"""pytest fixtures: `engine` and `second_engine`, hosts that a process of tests has to itself and that are cleared after each test."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.testbed.docker.engine import Engine
 from tests.testbed.docker.images import IMAGES
+from tests.testbed.docker.registry import Registry
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +42,10 @@ def _started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         started.image(name, *instructions, files=files)
     yield started
     started.stop()
+
+
+@pytest.fixture
+def registry(engine: Engine, tmp_path: Path) -> Iterator[Registry]:
+    """A registry of images that everybody may use, as `registry.name("web:1")` from all hosts."""
+    with Registry.serving(tmp_path / "registry", engine.gateway) as serving:
+        yield serving

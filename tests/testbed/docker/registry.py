@@ -1,4 +1,4 @@
-"""A registry of images that asks who one is.
+"""A registry of images, open or one that asks who one is.
 
 with Registry.serving(tmp_path, engine.gateway) as registry:
     engine.docker("push", registry.name("web:1"))
@@ -9,7 +9,6 @@ import socket
 import subprocess
 import time
 import urllib.request
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,8 +18,10 @@ from urllib.error import HTTPError
 import yaml
 
 from tests.components import require
+from tests.testbed.kubernetes.keeper import end_with_parent
 
 USER, PASSWORD = "builder", "swordfish-7"
+HASHED = "$2b$04$AHFyO01emVRKmZ8w4ug79.OO7s6f2soapzh9uRi5KVPCOWzPvm3A6"  # the password, by bcrypt
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,18 @@ class Registry:
             "http": {"addr": address},
         }
         if closed:
-            (folder / "users").write_text(f"{USER}:{_hashed(PASSWORD)}\n", encoding="utf-8")
+            (folder / "users").write_text(f"{USER}:{HASHED}\n", encoding="utf-8")
             configuration["auth"] = {"htpasswd": {"realm": "test", "path": str(folder / "users")}}
         (folder / "registry.yml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
         with (folder / "registry.log").open("ab") as log:
-            process = subprocess.Popen([program, "serve", str(folder / "registry.yml")], stdout=log, stderr=log, env={"PATH": os.defpath})
+            process = subprocess.Popen(
+                [program, "serve", str(folder / "registry.yml")],
+                env={"PATH": os.defpath},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=end_with_parent,
+            )
         try:
             _wait(address)
             yield cls(address)
@@ -60,13 +68,6 @@ class Registry:
     def name(self, image: str) -> str:
         """What an image of this registry is called."""
         return f"{self.address}/{image}"
-
-
-def _hashed(password: str) -> str:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        import crypt
-    return crypt.crypt(password, crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=16))
 
 
 def _wait(address: str) -> None:
