@@ -42,7 +42,7 @@ def names(engine: Host) -> dict[str, str]:
     return {each.name: f"{each.status} {each.body['Config']['Image']}" for each in there(engine)}
 
 
-async def update(engine: Host, client: Engine, service: Service, **recipe: Any) -> None:
+async def update(engine: Host, client: Engine, service: Service, secrets: bytes = b"") -> None:
     """Bring the service to this version."""
     present = {each.name: each for each in there(engine)}
     steps = [
@@ -50,9 +50,18 @@ async def update(engine: Host, client: Engine, service: Service, **recipe: Any) 
         for number, name in service.names.items()
     ]
     steps += [Step(each.number, each.name, each, Deed.REMOVE) for each in present.values()]
-    around = Surroundings(service.image)
-    made = Recipe(lambda number, _: container_of(service, number, around, {"of": "shop"}), lambda _: {}, **recipe)
-    await Update(client, service, made, patience=20).run(steps)
+    await Update(client, service, recipe_of(client, service, secrets), patience=20).run(steps)
+
+
+def recipe_of(client: Engine, service: Service, secrets: bytes = b"") -> Recipe:
+    async def create(step: Step, name: str) -> str:
+        body = container_of(service, step.number, Surroundings(service.image), {"of": "shop"})
+        made = str((await client.post("/containers/create", body, name=name))["Id"])
+        if secrets:
+            await client.put_archive(made, "/", secrets)
+        return made
+
+    return Recipe(create)
 
 
 async def test_a_service_is_replaced_and_nothing_of_it_is_left(engine: Host, client: Engine) -> None:
@@ -115,9 +124,7 @@ async def test_scaling_touches_only_what_is_added_or_taken(engine: Host, client:
     first = {each.id for each in there(engine)}
     keep = [Step(each.number, each.name, each, Deed.LEAVE) for each in there(engine)]
     service = service_of("test/sleep:1", deploy={"replicas": 3})
-    around = Surroundings(service.image)
-    recipe = Recipe(lambda number, _: container_of(service, number, around, {"of": "shop"}), lambda _: {})
-    await Update(client, service, recipe, patience=20).run([*keep, Step(3, "shop-web-3", None, Deed.CREATE)])
+    await Update(client, service, recipe_of(client, service), patience=20).run([*keep, Step(3, "shop-web-3", None, Deed.CREATE)])
     assert len(there(engine)) == 3
     assert first < {each.id for each in there(engine)}
     await update_to_one(engine, client, service)
@@ -128,7 +135,7 @@ async def test_scaling_touches_only_what_is_added_or_taken(engine: Host, client:
 async def update_to_one(engine: Host, client: Engine, service: Service) -> None:
     first, *rest = there(engine)
     steps = [Step(1, first.name, first, Deed.LEAVE), *(Step(0, each.name, each, Deed.REMOVE) for each in rest)]
-    await Update(client, service, Recipe(lambda *_: {}, lambda _: {}), patience=20).run(steps)
+    await Update(client, service, recipe_of(client, service), patience=20).run(steps)
 
 
 async def test_secrets_are_there_when_it_starts_and_show_nowhere(engine: Host, client: Engine) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from trueup.model.contracts import Tree
 from trueup.model.secret import Secret
+from trueup.runtimes.compose.container import Container
 from trueup.runtimes.compose.content import bits_of, owner_of
 from trueup.runtimes.compose.packing import archive
 
@@ -21,8 +22,20 @@ def secrets_of(spec: Mapping[str, Any], tree: Tree, secret: Callable[[str], Secr
 
 
 def folders_of(spec: Mapping[str, Any]) -> list[str]:
-    """The folders that secrets are in. Where the root cannot be written, each needs a volume of its own."""
+    """The folders that secrets are in."""
     return sorted({posixpath.dirname(str(entry["target"])) for entry in spec.get("secrets") or ()} - {"/", ""})
+
+
+def secret_folders(spec: Mapping[str, Any]) -> list[str]:
+    """The folders that need a volume of their own, for nothing can be put into a root that is only read."""
+    return folders_of(spec) if spec.get("read_only") else []
+
+
+def secret_volumes(container: Container) -> list[str]:
+    """The volumes that hold nothing but secrets of a container: they go with it."""
+    folders = secret_folders(container.marks.spec or {})
+    mounts = container.body.get("Mounts") or ()
+    return [str(mount["Name"]) for mount in mounts if mount.get("Type") == "volume" and mount.get("Destination") in folders]
 
 
 def _member(entry: Mapping[str, Any]) -> tarfile.TarInfo:

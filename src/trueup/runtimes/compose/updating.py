@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from trueup.model.errors import Refused
-from trueup.model.manifest import Body
+from trueup.runtimes.compose.confiding import secret_volumes
 from trueup.runtimes.compose.container import Container
-from trueup.runtimes.compose.engine import Absent, Engine
+from trueup.runtimes.compose.engine import Absent, Clash, Engine
 from trueup.runtimes.compose.look import Deed, Step
 from trueup.runtimes.compose.ports import takes_a_place
 from trueup.runtimes.compose.service import Service
@@ -33,13 +33,11 @@ _REPLACING: Final = (Deed.RECREATE, Deed.CREATE)
 class Recipe:
     """How a container of the service is made, and what else changes with it.
 
-    ``body``: the request, by number and the container before. ``endpoints``: the networks that it is in, the first one first. ``secrets``:
-    an archive that is unpacked before it starts. ``forward`` lets its mounts lead to the new content, ``back`` to the content before.
+    ``create`` makes the container of a step, without starting it, under a name; its identity. ``forward`` lets the mounts lead to the new
+    content, ``back`` to the content before.
     """
 
-    body: Callable[[int, Container | None], Body]
-    endpoints: Callable[[int], Mapping[str, Body]]
-    secrets: bytes = b""
+    create: Callable[[Step, str], Awaitable[str]]
     forward: Callable[[], Awaitable[None]] | None = None
     back: Callable[[], Awaitable[None]] | None = None
 
@@ -122,13 +120,7 @@ class Update:
             name = step.name + NEW
             with suppress(Absent):
                 await self.engine.delete(f"/containers/{name}", force=True, v=True)
-            made = await self.engine.post("/containers/create", self.recipe.body(step.number, step.container), name=name)
-            swap = _Swap(step, str(made["Id"]))
-            self.swaps.append(swap)
-            for network, endpoint in list(self.recipe.endpoints(step.number).items())[1:]:
-                await self.engine.post(f"/networks/{network}/connect", {"Container": swap.new, "EndpointConfig": endpoint})
-            if self.recipe.secrets:
-                await self.engine.put_archive(swap.new, "/", self.recipe.secrets)
+            self.swaps.append(_Swap(step, await self.recipe.create(step, name)))
 
     def _batches(self, steps: Sequence[Step]) -> Iterable[Sequence[Step]]:
         acting = [step for step in steps if step.deed in (*_REPLACING, Deed.RESTART)]
@@ -152,6 +144,10 @@ class Update:
         if not self.pace.start_first:
             await self._set_aside(swap)
         swap.started = True
+        if self.service.stopped:
+            await self._set_aside(swap)
+            await rename(self.engine, swap.new, swap.step.name)
+            return ""
         # Without a version before there is nothing to go back to: its health is told like that of anything that runs.
         trouble = await self._attempt(swap.new, "start", wait=swap.step.container is not None)
         if not trouble:
@@ -203,7 +199,7 @@ class Update:
                 await self.engine.delete(f"/containers/{swap.new}", force=True, v=True)
             elif swap.step.container is not None and swap.stopped:
                 await rename(self.engine, swap.new, swap.step.name)
-                await self.engine.delete(f"/containers/{swap.step.container.id}", force=True, v=True)
+                await discard(self.engine, swap.step.container)
         await asyncio.gather(*(discard(self.engine, step.container) for step in steps if step.deed is Deed.REMOVE))
 
 
@@ -233,12 +229,15 @@ async def settle(engine: Engine, containers: Sequence[Container]) -> bool:
 
 
 async def discard(engine: Engine, container: Container | None) -> None:
-    """Stop and remove a container, as often as one likes; its volumes without a name go with it unless others use them."""
+    """Stop and remove a container, as often as one likes. Its volumes stay, with or without a name, but for those of its secrets."""
     if container is None:
         return
     with suppress(Absent):
         await engine.post(f"/containers/{container.id}/stop")
-        await engine.delete(f"/containers/{container.id}", force=True, v=True)
+        await engine.delete(f"/containers/{container.id}", force=True)
+    for volume in secret_volumes(container):
+        with suppress(Absent, Clash):
+            await engine.delete(f"/volumes/{volume}")
 
 
 async def rename(engine: Engine, container: str, name: str) -> None:
