@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.testbed.docker.engine import ROOT, Engine, wait_until
+from tests.testbed.docker.ssh import ssh_of
 
+CERTIFICATES = {"tlscacert": "ca", "tlscert": "cert", "tlskey": "key"}
 STARTER = """
 import sys, time
 from pathlib import Path
@@ -39,6 +41,16 @@ def test_two_engines_share_nothing(engine: Engine, second_engine: Engine) -> Non
     assert engine.containers() == []
 
 
+def test_an_engine_is_reached_over_ssh_and_by_certificate(engine: Engine, tmp_path: Path) -> None:
+    with ssh_of(engine, tmp_path / "ssh") as ssh:
+        assert _version("--host", ssh.url, path=f"{ssh.programs}:{os.environ['PATH']}").startswith("20.10")
+
+    certificates = [f"--{option}={engine.folder}/tls/{name}.pem" for option, name in CERTIFICATES.items()]
+    assert _version("--host", engine.tls_url, "--tlsverify", *certificates).startswith("20.10")
+    with pytest.raises(subprocess.CalledProcessError):
+        _version("--host", engine.tls_url, "--tls")
+
+
 def test_a_full_disk_refuses_and_a_free_one_goes_on(tmp_path: Path) -> None:
     small = Engine.start(tmp_path / "host", disk=64)
     small.image("test/sleep:1")
@@ -61,6 +73,11 @@ def test_a_killed_test_leaves_nothing_behind(tmp_path: Path) -> None:
 
     wait_until(lambda: not _processes(folder), "something still runs")
     assert not (folder / "data").exists()
+
+
+def _version(*options: str, path: str = os.environ["PATH"]) -> str:
+    command = ["docker", *options, "version", "--format", "{{.Server.Version}}"]
+    return subprocess.run(command, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=True).stdout
 
 
 def _answers(engine: Engine, port: int) -> bool:

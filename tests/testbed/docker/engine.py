@@ -140,7 +140,7 @@ class Engine:
     def occupied(self, port: int) -> Iterator[None]:
         """A program of the host, which is no container, listens on a port."""
         process = self.run_on_host("busybox", "nc", "-ll", "-p", str(port), "-e", "true")
-        wait_until(lambda: _listens(self.address, port), f"nothing listens on port {port}")
+        wait_until(lambda: listens(self.address, port), f"nothing listens on port {port}")
         try:
             yield
         finally:
@@ -302,7 +302,8 @@ def _wait_until_it_answers(folder: Path, keeper: subprocess.Popen[bytes]) -> Non
         raise RuntimeError(f"the engine did not start: {(folder / 'keeper.log').read_text(encoding='utf-8')}")
 
 
-def _listens(address: str, port: int) -> bool:
+def listens(address: str, port: int) -> bool:
+    """Whether a program takes connections there."""
     with suppress(OSError), socket.create_connection((address, port), timeout=1):
         return True
     return False
