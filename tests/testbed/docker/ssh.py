@@ -1,6 +1,5 @@
 """sshd on a Docker host: who has the key reaches its `/var/run/docker.sock`, as on a host somewhere else."""
 
-import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,7 +47,7 @@ def ssh_of(engine: Engine, folder: Path) -> Iterator[Ssh]:
     (folder / "config").write_text(f"IdentityFile {folder}/key\nUserKnownHostsFile {known_hosts}\n", encoding="utf-8")
     (folder / "programs").mkdir()
     (folder / "programs/ssh").write_text(f'#!/bin/sh\nexec {client} -F {folder}/config "$@"\n', encoding="utf-8")
-    os.chmod(folder / "programs/ssh", 0o755)
+    (folder / "programs/ssh").chmod(0o755)
     process = engine.run_on_host(str(program), "-D", "-e", "-f", str(folder / "sshd_config"))
     try:
         wait_until(lambda: process.poll() is not None or listens(engine.address, 22), "sshd did not start")
