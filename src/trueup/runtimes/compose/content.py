@@ -59,11 +59,20 @@ class Piece:
         """Whether it is a folder."""
         return "" not in self.leaves
 
+    @property
+    def algorithm(self) -> str:
+        """The hash that its object ids are made with."""
+        return algorithm_of(next((leaf.identity for leaf in self.leaves.values()), ""))
+
+    @property
+    def wanted(self) -> dict[str, tuple[str, int, int, int]]:
+        """Object id, mode, user and group of every file, by its path inside."""
+        return {path: (leaf.identity, leaf.mode, leaf.user, leaf.group) for path, leaf in self.leaves.items()}
+
     @cached_property
     def version(self) -> str:
         """Names the content, with modes and owners. What is written in place is nobody else's: there the mount is part of it."""
-        listed = [[path, leaf.identity, leaf.mode, leaf.user, leaf.group] for path, leaf in sorted(self.leaves.items())]
-        return digest_of([self.mount if isinstance(self.change, Mapping) else "", listed])
+        return digest_of([self.mount if isinstance(self.change, Mapping) else "", self.wanted])
 
 
 def pieces_of(service: str, spec: Body, tree: Tree) -> list[Piece]:

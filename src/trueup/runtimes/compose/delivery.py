@@ -13,12 +13,14 @@ from typing import IO, Final
 from trueup.model.contracts import Tree
 from trueup.model.errors import Refused, TrueupError
 from trueup.runtimes.compose.carrier import Carrier
-from trueup.runtimes.compose.content import Piece, algorithm_of, blob_id
+from trueup.runtimes.compose.content import Piece, blob_id
 from trueup.runtimes.compose.packing import archive, folders_of, packed
 
 LIVE: Final = "live"
 _WHOLE: Final = "whole"
 _BEGUN: Final = "begun"
+
+Contents = dict[str, tuple[str, int, int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +66,15 @@ class Delivery:
 
     async def holds(self, folder: str, piece: Piece) -> bool:
         """Whether a folder of the volume holds this piece, byte for byte."""
+        return await self.contents(folder, piece.algorithm) == piece.wanted
+
+    async def contents(self, folder: str, algorithm: str = "sha1") -> Contents:
+        """Every file in a folder of the volume: its object id, mode, user and group by its path, as it is read there now."""
         file = await self.carrier.spooled(f"files/{folder}/it")
         if file is None:
-            return False
+            return {}
         with file:
-            found = await asyncio.to_thread(_read_back, file, {leaf.identity for leaf in piece.leaves.values()})
-        return found == {path: (leaf.identity, leaf.mode, leaf.user, leaf.group) for path, leaf in piece.leaves.items()}
+            return await asyncio.to_thread(_read_back, file, algorithm)
 
     async def _one(self, piece: Piece, tree: Tree, known: tuple[str, str]) -> str:
         state, folder = known
@@ -134,13 +139,11 @@ def _link(name: str, target: str) -> tarfile.TarInfo:
     return member
 
 
-def _read_back(file: IO[bytes], identities: set[str]) -> dict[str, tuple[str, int, int, int]]:
-    """Path -> object id, mode and owner of every file in an archive, as Git would name it."""
-    algorithm = algorithm_of(next(iter(identities), ""))
+def _read_back(file: IO[bytes], algorithm: str) -> Contents:
     found = {}
-    with tarfile.open(fileobj=file, mode="r:") as archive:
-        for member in archive:
-            content = archive.extractfile(member) if member.isfile() else None
+    with tarfile.open(fileobj=file, mode="r:") as opened:
+        for member in opened:
+            content = opened.extractfile(member) if member.isfile() else None
             if content is not None:
                 inside = member.name.removeprefix("it").lstrip("/")
                 found[inside] = (blob_id(content.read(), algorithm), member.mode & 0o7777, member.uid, member.gid)
