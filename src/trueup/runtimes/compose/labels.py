@@ -17,7 +17,7 @@ ONE_OFF: Final = "com.docker.compose.oneoff"
 NETWORK: Final = "com.docker.compose.network"
 VOLUME: Final = "com.docker.compose.volume"
 _CONFIG_HASH: Final = "com.docker.compose.config-hash"
-_IMAGE: Final = "com.docker.compose.image"
+IMAGE: Final = "com.docker.compose.image"
 _DEPENDS_ON: Final = "com.docker.compose.depends_on"
 _WORKING_DIR: Final = "com.docker.compose.project.working_dir"
 _CONFIG_FILES: Final = "com.docker.compose.project.config_files"
@@ -28,6 +28,7 @@ OWNER: Final = "dev.trueup.owner"
 REVISION: Final = "dev.trueup.revision"
 DIGEST: Final = "dev.trueup.digest"
 ORIGIN: Final = "dev.trueup.origin"
+WAVE: Final = "dev.trueup.wave"
 SPEC: Final = "dev.trueup.spec"
 """What was applied, as Compose writes it; values of secrets are never in it."""
 
@@ -39,20 +40,28 @@ class Marks(msgspec.Struct, frozen=True, kw_only=True):
     revision: str = ""
     digest: str = ""
     origin: Origin = Origin()
+    wave: int = 0
     spec: Body | None = None
 
     @property
     def labels(self) -> dict[str, str]:
         """The labels that say so."""
         owner = f"{self.owner.application} of {self.owner.repository}" if self.owner else ""
-        spec = msgspec.json.encode(self.spec, order="sorted").decode()
-        return {OWNER: owner, REVISION: self.revision, DIGEST: self.digest, ORIGIN: f"{self.origin.file}:{self.origin.line}", SPEC: spec}
+        return {
+            OWNER: owner,
+            REVISION: self.revision,
+            DIGEST: self.digest,
+            ORIGIN: f"{self.origin.file}:{self.origin.line}",
+            WAVE: str(self.wave),
+            SPEC: msgspec.json.encode(self.spec, order="sorted").decode(),
+        }
 
 
 def marks_of(desired: Desired, manifest: Manifest, spec: Body) -> Marks:
     """What is said of an object that is written now."""
     owner = Owner(desired.application.repository, desired.application.name)
-    return Marks(owner=owner, revision=desired.revision, digest=manifest.digest, origin=manifest.origin, spec=spec)
+    where = Origin(manifest.origin.file, manifest.origin.line, desired.revision)
+    return Marks(owner=owner, revision=desired.revision, digest=manifest.digest, origin=where, wave=manifest.wave, spec=spec)
 
 
 def marks_in(labels: Mapping[str, str]) -> Marks:
@@ -67,6 +76,7 @@ def marks_in(labels: Mapping[str, str]) -> Marks:
         revision=revision,
         digest=labels.get(DIGEST, ""),
         origin=Origin(file, int(line) if line.isdecimal() else 0, revision),
+        wave=_number(labels.get(WAVE, "")),
         spec=_plain(labels.get(SPEC, "")),
     )
 
@@ -91,7 +101,7 @@ class OfCompose:
             NUMBER: str(number),
             ONE_OFF: "False",
             _CONFIG_HASH: marks.digest,
-            _IMAGE: str(spec.get("image") or ""),
+            IMAGE: str(spec.get("image") or ""),
             _DEPENDS_ON: ",".join(depends),
             _WORKING_DIR: self.folder,
             _CONFIG_FILES: self.file,
@@ -113,3 +123,10 @@ def _plain(text: str) -> Any:
     except ValueError:
         return None
     return value if isinstance(value, dict) else None
+
+
+def _number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        return 0

@@ -10,6 +10,7 @@ from trueup.runtimes.compose import record
 from trueup.runtimes.compose.carrier import OF_PROJECT, Carrier
 from trueup.runtimes.compose.container import is_of_a_project
 from trueup.runtimes.compose.engine import Absent, Engine
+from trueup.runtimes.compose.holding import Held, held_in, identity_of
 from trueup.runtimes.compose.images import Images, Shelf
 from trueup.runtimes.compose.labels import PROJECT
 from trueup.runtimes.compose.record import Record
@@ -18,7 +19,9 @@ CONTAINERS: Final = "containers"
 NETWORKS: Final = "networks"
 VOLUMES: Final = "volumes"
 IMAGES: Final = "images"
-_ALL: Final = frozenset({CONTAINERS, NETWORKS, VOLUMES, IMAGES})
+MOVING: Final = frozenset({CONTAINERS, NETWORKS, VOLUMES})
+"""What a hand moves at any moment; images are looked at once for a batch."""
+_ALL: Final = MOVING | {IMAGES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,13 @@ class Shot:
     def named(self, name: str) -> Body | None:
         """The container of this name."""
         return next((each for each in self.summaries if f"/{name}" in each["Names"]), None)
+
+    @property
+    def labelled(self) -> list[tuple[str, Mapping[str, str]]]:
+        """Containers, networks and volumes, each with its labels."""
+        containers = [(str(each["Id"]), each["Labels"] or {}) for each in self.summaries]
+        listed = [*self.networks.items(), *self.volumes.items()]
+        return [*containers, *((identity_of(name, body), body.get("Labels") or {}) for name, body in listed)]
 
     @property
     def projects(self) -> frozenset[str]:
@@ -54,15 +64,16 @@ class Picture:
         self._records: dict[str, Record] = {}
         self._carriers: dict[str, Carrier] = {}
         self._looking = asyncio.Lock()
+        self._held: tuple[Shot, Held] | None = None
 
     def carrier(self, project: str) -> Carrier:
         """The way into a project's record volume."""
         return self._carriers.setdefault(project, Carrier(self.engine, project))
 
-    async def look(self) -> Shot:
-        """The lists, as they are now. Raises Unreachable."""
+    async def look(self, kinds: frozenset[str] = _ALL) -> Shot:
+        """The lists, as they are now; those of other kinds as they were known. Raises Unreachable."""
         async with self._looking:
-            stale = frozenset(self._stale) if self.kept else _ALL
+            stale = kinds & self._stale if self.kept else kinds
             if stale:
                 self._stale -= stale
                 try:
@@ -102,6 +113,12 @@ class Picture:
             return
         await record.save(self.carrier(project), kept)
         self._records[project] = kept
+
+    def held(self) -> Held:
+        """What is whose, as far as it is known."""
+        if self._held is None or self._held[0] is not self._shot:
+            self._held = (self._shot, held_in(self._shot.labelled, self._records))
+        return self._held[1]
 
     def doubt(self, *kinds: str, containers: Iterable[str] = ()) -> None:
         """These lists, or containers, are not as they were."""

@@ -10,10 +10,11 @@ from trueup.model.errors import Refused
 from trueup.model.manifest import Body, Key, Manifest
 from trueup.model.secret import Secret
 from trueup.runtimes.compose.container import Container, is_of_a_project
+from trueup.runtimes.compose.holding import identity_of, key_in
 from trueup.runtimes.compose.images import Image
-from trueup.runtimes.compose.labels import NETWORK, OWNER, PROJECT, SERVICE, VOLUME, Marks, OfCompose, marks_in
+from trueup.runtimes.compose.labels import OWNER, Marks, OfCompose, marks_in
 from trueup.runtimes.compose.look import Thing
-from trueup.runtimes.compose.picture import Picture, Shot
+from trueup.runtimes.compose.picture import MOVING, Picture, Shot
 from trueup.runtimes.compose.record import Record
 from trueup.runtimes.compose.service import Service, is_external
 
@@ -76,20 +77,38 @@ class Stage:
     secret: Callable[[str], Secret]
 
     async def scene(self, desired: Desired) -> Scene:
-        """An application as it is now. Raises Unreachable."""
-        owner = Owner(desired.application.repository, desired.application.name)
+        """An application as it is now. Raises Unreachable, Refused."""
         shot = await self.picture.look()
-        records = await self.picture.records(shot)
+        return await self.at(desired, shot, await self.picture.records(shot))
+
+    async def again(self, scene: Scene, key: Key, records: Mapping[str, Record]) -> Scene:
+        """One object of it once more, as it is at this very moment, and the services of its project beside it."""
+        self.picture.doubt(*MOVING, containers=[each.id for each in scene.containers.get(key, ())])
+        return await self.at(scene.desired, await self.picture.look(MOVING), records, frozenset([key, *_lenders(scene, key)]))
+
+    async def at(self, desired: Desired, shot: Shot, records: Mapping[str, Record], only: frozenset[Key] | None = None) -> Scene:
+        """An application as a shot has it, or only these services of it."""
+        owner = Owner(desired.application.repository, desired.application.name)
         manifests = by_key(desired)
-        bodies = await self.picture.inspect(_relevant(shot, owner, records, manifests))
+        bodies = await self.picture.inspect(_relevant(shot, owner, records, manifests, only))
         containers = _grouped(bodies.values(), records, manifests)
         things = dict(_things(shot, records, manifests))
-        images = await self._images(manifests, shot)
+        images = await self._images([manifest for key, manifest in manifests.items() if only is None or key in only], shot)
         return Scene(desired, owner, shot, records, manifests, containers, things, images, self.secret)
 
-    async def _images(self, manifests: Mapping[Key, Manifest], shot: Shot) -> dict[str, Image]:
+    async def containers(self, key: Key) -> tuple[Container, ...]:
+        """The containers of one service, whether Git wants it or not."""
+        shot = await self.picture.look()
+        record = await self.picture.record(key.namespace, shot)
+        entry = record.entry(key)
+        remembered = entry.ids if entry else ()
+        asked = [each for each in shot.summaries if each["Id"] in remembered or _is_of(each["Labels"] or {}, key)]
+        bodies = await self.picture.inspect(str(each["Id"]) for each in asked)
+        return _grouped(bodies.values(), {key.namespace: record}, {}).get(key, ())
+
+    async def _images(self, manifests: Iterable[Manifest], shot: Shot) -> dict[str, Image]:
         wanted = {}
-        for manifest in manifests.values():
+        for manifest in manifests:
             if manifest.key.kind == "Service" and not manifest.body["spec"].get("build"):
                 service = Service.of(manifest)
                 wanted[service.image] = str(service.spec.get("pull_policy") or "")
@@ -113,24 +132,29 @@ def name_of(manifest: Manifest) -> str:
     return str((manifest.body.get("spec") or {}).get("name") or f"{manifest.key.namespace}_{manifest.key.name}")
 
 
-def key_in(labels: Mapping[str, str]) -> Key | None:
-    """The object that a thing is of, by Compose's labels."""
-    for label, kind in ((SERVICE, "Service"), (NETWORK, "Network"), (VOLUME, "Volume")):
-        if PROJECT in labels and label in labels:
-            return Key(kind, labels[label], "", labels[PROJECT])
-    return None
+def _is_of(labels: Mapping[str, str], key: Key) -> bool:
+    return is_of_a_project(labels) and key_in(labels) == key
 
 
-def _relevant(shot: Shot, owner: Owner, records: Mapping[str, Record], manifests: Mapping[Key, Manifest]) -> list[str]:
+def _lenders(scene: Scene, key: Key) -> list[Key]:
+    """The services whose namespaces or volumes a service shares."""
+    service = scene.service(key)
+    return [Key("Service", name, "", key.namespace) for name in service.lenders] if service else []
+
+
+def _relevant(
+    shot: Shot, owner: Owner, records: Mapping[str, Record], manifests: Mapping[Key, Manifest], only: frozenset[Key] | None
+) -> list[str]:
     """The containers to be looked at: those of the services, ours by label or record, and whoever has a name that is wanted."""
-    services = {key for key in manifests if key.kind == "Service"}
-    names = {f"/{name}" for key in services for name in Service.of(manifests[key]).names.values()}
-    remembered = {identity for record in records.values() for entry in record.entries for identity in entry.ids}
-    label = f"{owner.application} of {owner.repository}"
+    services = {key for key in manifests if key.kind == "Service"} if only is None else {key for key in only if key.kind == "Service"}
+    names = {f"/{name}" for key in services & manifests.keys() for name in Service.of(manifests[key]).names.values()}
+    entries = [entry for record in records.values() for entry in record.entries if only is None or entry.key in only]
+    remembered = {identity for entry in entries for identity in entry.ids}
+    label = f"{owner.application} of {owner.repository}" if only is None else None
     return [
         str(each["Id"])
         for each in shot.summaries
-        if (is_of_a_project(each["Labels"] or {}) and (key_in(each["Labels"]) in services or each["Labels"].get(OWNER) == label))
+        if (is_of_a_project(each["Labels"] or {}) and (key_in(each["Labels"]) in services or each["Labels"].get(OWNER, "") == label))
         or each["Id"] in remembered
         or not names.isdisjoint(each["Names"])
     ]
@@ -159,7 +183,7 @@ def _things(shot: Shot, records: Mapping[str, Record], manifests: Mapping[Key, M
             labels = body.get("Labels") or {}
             key = wanted.get((kind, name)) or key_in(labels)
             if key is not None and key.kind == kind:
-                identity = str(body.get("Id") or f"{name}@{body.get('CreatedAt', '')}")
+                identity = identity_of(name, body)
                 record = records.get(key.namespace, Record())
                 external = key in manifests and is_external(manifests[key])
                 yield key, Thing(identity, body, Marks() if external else record.marks(key, identity, marks_in(labels)))

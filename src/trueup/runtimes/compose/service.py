@@ -67,6 +67,13 @@ class Service:
         """The name of one of its containers, counted from 1."""
         return str(self.spec.get("container_name") or f"{self.project}-{self.name}-{number}")
 
+    @property
+    def lenders(self) -> list[str]:
+        """The services whose namespaces or volumes it shares."""
+        shared = [str(self.spec.get(name) or "") for name in ("network_mode", "ipc", "pid")]
+        lent = [each.partition(":")[0] for each in map(str, self.spec.get("volumes_from") or ()) if not each.startswith("container:")]
+        return [*(each.removeprefix("service:") for each in shared if each.startswith("service:")), *lent]
+
     @cached_property
     def names(self) -> dict[int, str]:
         """All its containers' names, by number."""

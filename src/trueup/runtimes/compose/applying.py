@@ -1,0 +1,223 @@
+"""A batch of actions is carried out: looked at once more, done, and remembered."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from trueup.model.contracts import Desired
+from trueup.model.errors import Refused, TrueupError, Unreachable
+from trueup.model.manifest import Key
+from trueup.model.plan import Action, Verb
+from trueup.model.run import Outcome
+from trueup.runtimes.compose.engine import Absent
+from trueup.runtimes.compose.holding import holdings
+from trueup.runtimes.compose.labels import Marks, marks_of
+from trueup.runtimes.compose.look import Look, ServiceLook, version_of
+from trueup.runtimes.compose.making import Maker, remove, stop
+from trueup.runtimes.compose.picture import MOVING, Picture
+from trueup.runtimes.compose.planning import keeps, look_at, seen_at
+from trueup.runtimes.compose.putting import Putting
+from trueup.runtimes.compose.record import Entry, Record, Standing
+from trueup.runtimes.compose.scene import Scene, Stage
+from trueup.runtimes.compose.things import applied, creation_of
+
+_AT_ONCE = 8
+_OUTDATED = "it moved since the plan was made"
+
+
+@dataclass(slots=True)
+class Batch:
+    """Actions of one application that do not depend on each other."""
+
+    stage: Stage
+    desired: Desired
+    scene: Scene
+    records: dict[str, Record]
+    _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @classmethod
+    async def begun(cls, stage: Stage, desired: Desired) -> "Batch":
+        """Look at everything once. Raises Unreachable."""
+        scene = await stage.scene(desired)
+        return cls(stage, desired, scene, dict(scene.records))
+
+    @property
+    def picture(self) -> Picture:
+        """What is known of the engine."""
+        return self.stage.picture
+
+    async def run(self, actions: Sequence[Action]) -> AsyncGenerator[Outcome, None]:
+        """Each outcome as it comes. Raises Unreachable."""
+        acting = [action for action in actions if action.verb is not Verb.UNCHANGED]
+        if acting:
+            await self._declare()
+        slots = asyncio.Semaphore(_AT_ONCE)
+        tasks = {asyncio.create_task(self._carry_out(action, slots)) for action in acting}
+        try:
+            while tasks:
+                done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    yield task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self.picture.doubt(*MOVING)
+        await self._conclude()
+
+    async def _declare(self) -> None:
+        """Whose it is, and under which policy, is known before anything is there."""
+        for project in self.scene.projects:
+            if self.records.get(project, Record()).standing(self.scene.owner) is None and not self.desired.removed:
+                standing = Standing(self.scene.owner, self.desired.revision, self.desired.application.policy)
+                await self._remember(project, partial(Record.standing_so, standing=standing))
+
+    async def _conclude(self) -> None:
+        """The revision and policy of now; and nothing of an application that is gone, or of things that are."""
+        shot = await self.picture.look(MOVING)
+        there = {identity for identity, _ in shot.labelled}
+        held = holdings(shot.labelled, self.records)
+        owned = {key.namespace for key, holding in held.items() if holding.marks.owner == self.scene.owner}
+        standing = Standing(self.scene.owner, self.desired.revision, self.desired.application.policy)
+        for project in self.scene.projects:
+            stays = project in owned or (not self.desired.removed and any(key.namespace == project for key in self.scene.manifests))
+            await self._remember(project, partial(_concluded, there=there, standing=standing, stays=stays))
+
+    async def _remember(self, project: str, change: Callable[[Record], Record]) -> None:
+        async with self._writing:
+            before = self.records.get(project, Record())
+            after = change(before)
+            if after != before or (after == Record() and project in self.scene.shot.projects):
+                await self.picture.remember(project, after)
+                self.records[project] = after
+
+    async def _carry_out(self, action: Action, slots: asyncio.Semaphore) -> Outcome:
+        began = time.monotonic()
+        outcome = Outcome(action.key, action.verb, "failed")
+        async with slots:
+            try:
+                outcome = await self._act(action)
+            except Unreachable as error:
+                outcome = msgspec.structs.replace(outcome, message=error.message, unreachable=True)
+            except TrueupError as error:
+                outcome = msgspec.structs.replace(outcome, message=error.message)
+        return msgspec.structs.replace(outcome, seconds=round(time.monotonic() - began, 3))
+
+    async def _act(self, action: Action) -> Outcome:
+        scene = await self.stage.again(self.scene, action.key, self.records)
+        done = Outcome(action.key, action.verb, "done")
+        if action.key not in scene.manifests:
+            return await self._leave(action, scene, done)
+        look = look_at(scene, action.key)
+        if look.same:
+            return msgspec.structs.replace(done, version=look.version)
+        if look.seen != action.seen or (look.seen and not look.mine and action.verb is not Verb.ADOPT):
+            return _outdated(action)
+        if look.refusal:
+            raise Refused(look.refusal)
+        await self._put(scene, look)
+        return msgspec.structs.replace(done, version=await self._settle(action.key))
+
+    async def _put(self, scene: Scene, look: Look) -> None:
+        if isinstance(look, ServiceLook) and look.service is not None:
+            maker = Maker(self.picture.engine, self.picture.carrier(look.key.namespace), scene, look.service)
+            await Putting(self.picture.engine, self.picture.images, maker, look).put()
+        elif not look.mine and look.seen and not look.changes:
+            return
+        else:
+            await self._make(scene, look)
+
+    async def _make(self, scene: Scene, look: Look) -> None:
+        """A network or volume."""
+        manifest = scene.manifests[look.key]
+        of_compose = scene.of_compose(manifest)
+        theirs = of_compose.of_network(look.key.name) if look.key.kind == "Network" else of_compose.of_volume(look.key.name)
+        marks = marks_of(self.desired, manifest, applied(manifest))
+        place, body = creation_of(manifest, {**theirs, **marks.labels})
+        attached: list[tuple[str, Any]] = []
+        if look.seen and look.key.kind == "Network":
+            attached = await self._detach(body["Name"])
+        if look.seen:
+            await self.picture.engine.delete(f"/{look.key.kind.lower()}s/{body['Name']}")
+        await self.picture.engine.post(place, body)
+        for container, endpoint in attached:
+            await self.picture.engine.post(f"/networks/{body['Name']}/connect", {"Container": container, "EndpointConfig": endpoint})
+
+    async def _detach(self, network: str) -> list[tuple[str, Any]]:
+        """Take every container out of a network; each with how it was in it."""
+        engine = self.picture.engine
+        shot = await self.picture.look(MOVING)
+        inside = [each["Id"] for each in shot.summaries if network in ((each.get("NetworkSettings") or {}).get("Networks") or {})]
+        found = []
+        for identity, body in (await self.picture.inspect(inside)).items():
+            told = body["NetworkSettings"]["Networks"][network]
+            aliases = [each for each in told.get("Aliases") or () if not identity.startswith(each)]
+            found.append((identity, {"Aliases": aliases, "IPAMConfig": told.get("IPAMConfig")}))
+            with suppress(Absent):
+                await engine.post(f"/networks/{network}/disconnect", {"Container": identity, "Force": True})
+        return found
+
+    async def _settle(self, key: Key) -> str:
+        """Labels say what was made now; of what is older, or was changed where it is, the record says it. The version of what is there."""
+        scene = await self.stage.again(self.scene, key, self.records)
+        manifest = scene.manifests[key]
+        look = look_at(scene, key)
+        spec = look.service.applied if isinstance(look, ServiceLook) and look.service else applied(manifest)
+        marks = marks_of(self.desired, manifest, spec)
+        told = [each.marks for each in look.containers] if isinstance(look, ServiceLook) else [scene.things[key].marks]
+        if look.ids and any(not _says(each, marks) for each in told):
+            entry = Entry(key, look.ids, marks)
+            await self._remember(key.namespace, lambda record: record.having(entry))
+            return version_of(look.ids, marks)
+        return look.version
+
+    async def _leave(self, action: Action, scene: Scene, done: Outcome) -> Outcome:
+        seen = seen_at(scene, action.key)
+        owned = action.key in scene.owned
+        if seen and (not owned or seen != action.seen):
+            given = not owned and action.verb is Verb.UPDATE
+            return done if given else _outdated(action)
+        if keeps(self.desired, action.key):
+            await self._release(action.key, scene)
+        elif seen:
+            await self._delete(action.key, scene)
+            await self._remember(action.key.namespace, lambda record: record.lacking(action.key))
+        return done
+
+    async def _release(self, key: Key, scene: Scene) -> None:
+        """Our mark goes; labels stay for as long as the thing does, so the record takes it back."""
+        ids = tuple(each.id for each in scene.containers.get(key, ())) if key.kind == "Service" else ()
+        if key in scene.things:
+            ids = (scene.things[key].identity,)
+        if ids:
+            await self._remember(key.namespace, lambda record: record.having(Entry(key, ids, Marks())))
+
+    async def _delete(self, key: Key, scene: Scene) -> None:
+        engine = self.picture.engine
+        if key.kind == "Service":
+            containers = [each for each in scene.containers.get(key, ()) if each.marks.owner == scene.owner]
+            await asyncio.gather(*(stop(engine, each) for each in containers))
+            await asyncio.gather(*(remove(engine, each.id) for each in containers))
+            return
+        with suppress(Absent):
+            await engine.delete(f"/{key.kind.lower()}s/{scene.things[key].body['Name']}")
+
+
+def _concluded(record: Record, there: set[str], standing: Standing, stays: bool) -> Record:
+    left = record.still(there)
+    return left.standing_so(standing) if stays else left.without(standing.owner)
+
+
+def _says(marks: Marks, wanted: Marks) -> bool:
+    """Whether a thing's own marks say what is to be said; the commit may be an older one."""
+    return marks.owner == wanted.owner and marks.spec == wanted.spec
+
+
+def _outdated(action: Action) -> Outcome:
+    return Outcome(action.key, action.verb, "failed", message=_OUTDATED, outdated=True)

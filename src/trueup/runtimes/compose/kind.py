@@ -1,0 +1,48 @@
+"""The kind that the entry point names: what can be told without an engine, and the way to open one."""
+
+from pydantic import BaseModel
+
+from trueup.model.application import Target
+from trueup.model.contracts import Objection, Place, Runtime
+from trueup.model.manifest import Body, Manifest
+from trueup.runtimes.compose.manifests import objections_of, references_of
+from trueup.runtimes.compose.target import Specification, access_of, permit, specification_of
+
+
+class ComposeKind:
+    """Satisfies ``RuntimeKind``."""
+
+    name = "compose"
+    Specification: type[BaseModel] = Specification
+
+    def check(self, manifest: Manifest) -> list[Objection]:
+        """What is wrong in a manifest."""
+        return objections_of(manifest.body)
+
+    def references(self, manifest: Manifest) -> list[str]:
+        """What a service mounts or builds from the repository."""
+        return references_of(manifest.body)
+
+    def namespaced(self, body: Body) -> bool:
+        """The namespace is the Compose project's name, and the renderer gives it."""
+        return False
+
+    def secrets(self, body: Body) -> list[tuple[str, ...]]:
+        """None: a manifest holds the names of secrets, never their values."""
+        return []
+
+    def permitted(self, target: Target, place: Place) -> None:
+        """Raises SettingsError when the target names an engine that the operator does not allow."""
+        permit(target, specification_of(target), place)
+
+    async def open(self, target: Target, place: Place) -> Runtime:
+        """Open an engine. Raises SettingsError."""
+        # An HTTP client takes a third of a second to import, which only who opens an engine is to pay.
+        from trueup.runtimes.compose.opening import opened
+
+        self.permitted(target, place)
+        return opened(target, access_of(specification_of(target), place), place)
+
+
+compose = ComposeKind()
+"""What the entry point names."""

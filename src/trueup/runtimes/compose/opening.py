@@ -1,0 +1,16 @@
+"""A target -> its runtime."""
+
+from trueup.model.application import Target
+from trueup.model.contracts import Place
+from trueup.runtimes.compose.access import Access
+from trueup.runtimes.compose.engine import Engine
+from trueup.runtimes.compose.images import Images
+from trueup.runtimes.compose.picture import Picture
+from trueup.runtimes.compose.runtime import ComposeRuntime
+from trueup.runtimes.compose.scene import Stage
+
+
+def opened(target: Target, access: Access, place: Place) -> ComposeRuntime:
+    """The runtime. Nothing is asked of the engine yet."""
+    engine = Engine(access)
+    return ComposeRuntime(target.name, engine, Stage(Picture(engine, Images(engine)), place.secret))
