@@ -27,10 +27,8 @@ def _set_defaults(service: Table) -> None:
     if service.get("pull_policy") == "if_not_present":
         service["pull_policy"] = "missing"
     build = service.get("build")
-    if isinstance(build, Table):
-        build.setdefault("context", ".")
-        if "dockerfile_inline" not in build:
-            build.setdefault("dockerfile", "Dockerfile")
+    if isinstance(build, Table) and "dockerfile_inline" not in build:
+        build.setdefault("dockerfile", "Dockerfile")
     for secret in service.get("secrets") or ():
         secret.setdefault("target", f"/run/secrets/{secret.get('source')}")
     for port in service.get("ports") or ():

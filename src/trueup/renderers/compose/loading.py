@@ -46,6 +46,7 @@ class Loading:
             for document in self._documents(file, part, self.named, self.unset):
                 self._extend(document, file, part)
                 model = self._merged(model, document, file, part)
+        _set_contexts(model)
         resolve_paths(model, part.folder)
         return model
 
@@ -148,3 +149,11 @@ class Loading:
                     message = f"{section}.{name} is declared here and in the included {where.file}:{where.line}"
                     hint = "give it another name, or change it in an override file of that include: `path: [FILE, OVERRIDE]`"
                     self.faults.add(target.place_of(name), message, hint)
+
+
+def _set_contexts(model: Table) -> None:
+    """A build without a context takes the folder of its project, which is known here and not later."""
+    services = model.get("services")
+    for service in services.values() if isinstance(services, Table) else ():
+        if isinstance(service, Table) and isinstance(service.get("build"), Table):
+            service["build"].setdefault("context", ".")

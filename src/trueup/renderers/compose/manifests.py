@@ -34,13 +34,7 @@ class Manifests:
         """Every manifest: networks, volumes, services."""
         services = self._project.model["services"]
         waves = waves_of(services)
-        used = {
-            "networks": {name for service in services.values() for name in service.get("networks") or ()},
-            "volumes": {
-                mount.get("source") for service in services.values() for mount in service.get("volumes") or () if mount["type"] == "volume"
-            },
-        }
-        objects = [self._resource(section, name) for section, names in used.items() for name in self._written(section) if name in names]
+        objects = [self._resource(section, name) for section in ("networks", "volumes") for name in self._written(section)]
         return [*objects, *(self._service(name, waves.get(name, 0)) for name in services)]
 
     def _written(self, section: str) -> Mapping[str, Any]:
@@ -59,6 +53,8 @@ class Manifests:
         services = self._project.model["services"]
         model: Table = services[name]
         spec = {key: value for key, value in self._written("services")[name].items() if key not in _WITHOUT}
+        if "depends_on" in spec:
+            spec["depends_on"] = {other: told for other, told in spec["depends_on"].items() if other in services}
         spec["volumes"] = [self._mount(*entry) for entry in zip(spec.get("volumes", ()), _placed(model, "volumes"), strict=True)]
         for section in ("configs", "secrets"):
             spec[section] = []
@@ -69,7 +65,7 @@ class Manifests:
         told = extension_of(model, model.place_of("x-trueup"), self._faults, of_service=True)
         if told:
             spec["x-trueup"] = told
-        spec = {key: value for key, value in spec.items() if value != [] or key in ("command", "entrypoint")}
+        spec = {key: value for key, value in spec.items() if value not in ([], {}) or key in ("command", "entrypoint")}
         manifest = self._manifest("Service", name, spec, services.place_of(name))
         if wave:
             manifest.body["metadata"]["annotations"] = {WAVE_ANNOTATION: str(wave)}
@@ -120,7 +116,8 @@ class Manifests:
 
     def _absolute(self, path: str, place: Place) -> str:
         if not path.startswith("/"):
-            self._faults.add(place, f"`{path}` is no path of a Linux host", "write an absolute path; `~` depends on who runs Compose")
+            hint = "write an absolute path; `~` depends on who runs Compose, and one letter before a colon is a drive, not a volume"
+            self._faults.add(place, f"`{path}` is no path of a Linux host", hint)
         return posixpath.normpath(path)
 
     def _extension(self, table: Table, place: Place) -> Body:
@@ -131,7 +128,7 @@ class Manifests:
         """A config or secret of a service, with its content or where that comes from."""
         table, place = placed
         source = str(written.pop("source", ""))
-        declared = self._project.model[section].get(source)
+        declared = (self._project.model.get(section) or {}).get(source)
         if not isinstance(declared, Table):
             return
         default = f"/{source}" if section == "configs" else f"{_TARGET}/{source}"
@@ -172,7 +169,7 @@ class Manifests:
         return build
 
     def _build_secret(self, written: Body, placed: tuple[Table, Place]) -> Body:
-        declared = self._project.model["secrets"].get(written.get("source"))
+        declared = (self._project.model.get("secrets") or {}).get(written.get("source"))
         if not isinstance(declared, Table):
             return written
         identifier = str(written.get("target") or written.get("source"))

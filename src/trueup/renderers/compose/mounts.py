@@ -29,7 +29,8 @@ def parse_mount(text: str, place: Place) -> Table:
         _set_options(table, own, parts[2], place)
     if table["type"] == "bind":
         own["create_host_path"] = True
-    table[table["type"]] = own
+    if len(text) > 2:
+        table[table["type"]] = own
     return table
 
 

@@ -1,5 +1,6 @@
 """Relative paths in a model -> paths from the repository's root, seen from the folder that they are relative to."""
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -9,6 +10,8 @@ from trueup.renderers.compose.rules import Rules
 
 Resolve = Callable[[Any, str], Any]
 
+_ELSEWHERE: Final = re.compile(r"[/~]|[A-Za-z]:[\\/]|\\\\")
+"""How an absolute path begins, on Linux or Windows, and one of whoever runs Compose."""
 _REMOTE: Final = ("https://", "http://", "git://", "ssh://", "github.com/", "git@")
 
 
@@ -31,7 +34,7 @@ def resolve_paths(holder: Any, folder: str, rules: "Rules[Resolve] | None" = Non
 
 
 def _path(value: Any, folder: str) -> Any:
-    if not isinstance(value, str) or isinstance(value, Within) or value.startswith(("/", "~")) or not value:
+    if not isinstance(value, str) or isinstance(value, Within) or not value or _ELSEWHERE.match(value):
         return value
     return inside(folder, value)
 

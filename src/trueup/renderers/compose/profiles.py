@@ -1,4 +1,4 @@
-"""Which services are wanted: those without a profile, and those of a profile that the application names."""
+"""Which services are wanted: those without a profile, and those of a profile that the application names; and what these use."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +23,31 @@ def keep_wanted(model: Table, profiles: Sequence[str], faults: Faults) -> None:
             elif dependencies[other].get("required", True) is not False:
                 message = f"the service `{name}` depends on `{other}`, whose profile is not among the application's"
                 faults.add(place, message, "add the profile to `render.profiles`, or write `required: false`")
-            del dependencies[other]
+
+
+def keep_used(model: Table) -> None:
+    """Take networks, volumes, configs and secrets out of the model that no service uses."""
+    services = model["services"].values()
+    used = {
+        "networks": {name for service in services for name in service.get("networks") or ()},
+        "volumes": {mount.get("source") for service in services for mount in _entries(service, "volumes") if mount.get("type") == "volume"},
+        "configs": {entry.get("source") for service in services for entry in _entries(service, "configs")},
+        "secrets": {
+            entry.get("source")
+            for service in services
+            for holder in (service, service.get("build"))
+            for entry in _entries(holder, "secrets")
+        },
+    }
+    for section, names in used.items():
+        table = model.get(section)
+        if isinstance(table, Table):
+            for name in [each for each in table if each not in names]:
+                del table[name]
+
+
+def _entries(holder: Any, name: str) -> Any:
+    return (holder.get(name) if isinstance(holder, Table) else None) or ()
 
 
 def _is_wanted(service: Any, profiles: Sequence[str]) -> bool:

@@ -18,7 +18,7 @@ from trueup.renderers.compose.files import Files, inside
 from trueup.renderers.compose.interpolation import Unsubstituted, substitute
 from trueup.renderers.compose.loading import Loading, Part
 from trueup.renderers.compose.located import Faults, Place, Table, Within
-from trueup.renderers.compose.profiles import keep_wanted
+from trueup.renderers.compose.profiles import keep_used, keep_wanted
 from trueup.renderers.compose.reading import documents
 from trueup.renderers.compose.unsupported import name_unsupported
 
@@ -94,6 +94,7 @@ def _finish(model: Table, name: str, variables: Mapping[str, str], profiles: Seq
         read_files(service, variables, loading.files, loading.faults)
     if not loading.faults.found:
         check(model, loading.faults)
+    keep_used(model)
     name_unsupported(model, loading.faults)
 
 

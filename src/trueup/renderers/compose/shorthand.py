@@ -122,6 +122,15 @@ def _ports(value: Any, place: Place) -> Any:
     return row
 
 
+def _servers(value: Any, place: Place) -> Any:
+    """An empty name server is none."""
+    row = Row(place)
+    for each, where in sequence(value).placed():
+        if each:
+            row.add(each, where)
+    return row
+
+
 def _list(value: Any, place: Place) -> Any:
     return sequence(value) if isinstance(value, str) else value
 
@@ -163,7 +172,7 @@ _RULES: Final[Rules[Rewrite]] = Rules.of(
         "services.*.networks": _names,
         "services.*.models": _names,
         "services.*.volumes.*": _mount,
-        "services.*.dns": _list,
+        "services.*.dns": _servers,
         "services.*.devices.*": _device,
         "services.*.secrets.*": _file,
         "services.*.configs.*": _file,
