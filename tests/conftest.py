@@ -5,10 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.testbed.docker.fixtures import engine, lasting_engine, registry, second_engine, second_lasting_engine
+from tests.testbed.docker.fixtures import engine, lasting_engine, lasting_podman, podman, registry, second_engine, second_lasting_engine
 from tests.testbed.kubernetes.fixtures import build_before, cluster, second_cluster
 
-__all__ = ["cluster", "engine", "lasting_engine", "registry", "second_cluster", "second_engine", "second_lasting_engine"]
+__all__ = [
+    "cluster",
+    "engine",
+    "lasting_engine",
+    "lasting_podman",
+    "podman",
+    "registry",
+    "second_cluster",
+    "second_engine",
+    "second_lasting_engine",
+]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -32,6 +32,13 @@ def test_a_container_answers_at_its_published_port(engine: Engine) -> None:
     assert engine.page(8080) == "one\n"
 
 
+def test_a_container_of_podman_answers_at_its_published_port(podman: Engine) -> None:
+    podman.docker("run", "--detach", "--publish", "8080:80", "test/web:1")
+
+    wait_until(lambda: _answers(podman, 8080), "no answer")
+    assert podman.page(8080) == "one\n"
+
+
 def test_two_engines_share_nothing(engine: Engine, second_engine: Engine) -> None:
     for each in (engine, second_engine):
         each.docker("run", "--detach", "--name", "web", "--publish", "8080:80", "test/web:1")

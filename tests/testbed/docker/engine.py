@@ -185,12 +185,12 @@ class Engine:
     def image(self, name: str, *instructions: str, files: Mapping[str, str] | None = None) -> str:
         """Make an image of busybox with instructions of a Dockerfile and files; its id. Without instructions it sleeps."""
         changes = "".join(f"&changes={quote(instruction)}" for instruction in instructions or images.SLEEP)
-        repository, _, tag = name.rpartition(":")
-        address = f"/images/create?fromSrc=-&repo={quote(repository)}&tag={tag}{changes}"
-        status, content = self.request("POST", address, images.root_file_system(files or {}))
+        status, content = self.request("POST", f"/images/create?fromSrc=-{changes}", images.root_file_system(files or {}))
         if status != 200:
             raise RuntimeError(f"{name}: {status} {content}")
-        made: str = self.get(f"/images/{name}/json")["Id"]
+        made: str = content["status"]
+        repository, _, tag = name.rpartition(":")
+        self.request("POST", f"/images/{made}/tag?repo={quote(repository)}&tag={tag}")
         return made
 
     def page(self, port: int, path: str = "/") -> str:
@@ -203,8 +203,8 @@ class Engine:
         """Take away all containers, networks and volumes."""
         for container in self.get("/containers/json?all=1"):
             self.request("DELETE", f"/containers/{container['Id']}?force=1&v=1")
-        for network in self.get("/networks?filters=%7B%22type%22%3A%5B%22custom%22%5D%7D"):
-            self.request("DELETE", f"/networks/{network['Id']}")
+        for network in self.get("/networks"):
+            self.request("DELETE", f"/networks/{network['Id']}")  # refused for those that are always there
         for volume in self.get("/volumes")["Volumes"] or ():
             self.request("DELETE", f"/volumes/{quote(volume['Name'], safe='')}")
 

@@ -7,19 +7,20 @@ import pytest
 
 from tests.testbed.docker.engine import Engine
 from tests.testbed.docker.images import IMAGES
+from tests.testbed.docker.podman import Podman
 from tests.testbed.docker.registry import Registry
 
 
 @pytest.fixture(scope="session")
 def lasting_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """A Docker host that goes on from test to test."""
-    yield from _started(tmp_path_factory)
+    yield from _furnished(Engine.start(tmp_path_factory.mktemp("docker") / "host"))
 
 
 @pytest.fixture(scope="session")
 def second_lasting_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """Another one."""
-    yield from _started(tmp_path_factory)
+    yield from _furnished(Engine.start(tmp_path_factory.mktemp("docker") / "host"))
 
 
 @pytest.fixture
@@ -36,8 +37,7 @@ def second_engine(second_lasting_engine: Engine) -> Iterator[Engine]:
     second_lasting_engine.clear()
 
 
-def _started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    started = Engine.start(tmp_path_factory.mktemp("docker") / "host")
+def _furnished(started: Engine) -> Iterator[Engine]:
     for name, (instructions, files) in IMAGES.items():
         started.image(name, *instructions, files=files)
     yield started
@@ -49,3 +49,16 @@ def registry(engine: Engine, tmp_path: Path) -> Iterator[Registry]:
     """A registry of images that everybody may use, as `registry.name("web:1")` from all hosts."""
     with Registry.serving(tmp_path / "registry", engine.gateway) as serving:
         yield serving
+
+
+@pytest.fixture(scope="session")
+def lasting_podman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A host with Podman that goes on from test to test."""
+    yield from _furnished(Podman.serving(tmp_path_factory.mktemp("podman") / "host"))
+
+
+@pytest.fixture
+def podman(lasting_podman: Engine) -> Iterator[Engine]:
+    """A host with Podman's service instead of a Docker engine."""
+    yield lasting_podman
+    lasting_podman.clear()
