@@ -12,6 +12,7 @@ from opentelemetry.trace import TracerProvider
 
 from trueup.engine.equipment import Equipment, Following
 from trueup.engine.fetch import Rules
+from trueup.engine.offers import TargetOffers
 from trueup.engine.render import Renders
 from trueup.engine.requests import Engine
 from trueup.engine.targets import Targets
@@ -89,6 +90,7 @@ async def assemble(
     store, work, steps = Door("store", 1), Door("work", settings.limits.render_workers), Door("steps", settings.limits.fetches)
     programs = Door("render", settings.limits.render_workers)
     targets = Targets(kinds, _placing(settings))
+    offers = TargetOffers(targets, lambda target: settings.state / "offers" / f"{Repository(target.repository).short}-{target.name}.json")
     telemetry = Telemetry(logger or _silent(), meter, tracers)
     equipment = Equipment(
         memory=memory,
@@ -96,17 +98,19 @@ async def assemble(
         work=work,
         steps=steps,
         kinds=kinds,
-        renders=Renders(kinds, memory, settings.limits.manifest_size, lambda: telemetry.count("renders"), programs),
+        renders=Renders(kinds, memory, settings.limits.manifest_size, lambda: telemetry.count("renders"), programs, offers),
         targets=targets,
         telemetry=telemetry,
         lease=this_process(),
         following=_following(settings),
         person=Person(settings.identity.name, settings.identity.email),
+        offers=offers,
         lacking=_lacking(confinement),
     )
     try:
         yield Engine(equipment, lambda: _is_served(settings), settings.limits.concurrency, settings.limits.fetches)
     finally:
+        offers.close()
         await targets.close()
         work.close()
         programs.close()

@@ -212,6 +212,7 @@ class Stepping:
         names.update(name for name, outline in self.outlines.items() if outline.faulty)
         names.update(self.cross_faults, self.file_faults, self.absent)
         names.update(self._touched(changed))
+        names.update(self.around.renders.offered_anew(self.repository, self.targets.values()))
         names -= set(self.step.removed)
         known = {
             each.application.name: each for each in self.around.catalog.applications(self.repository, sorted(names & set(self.outlines)))
@@ -259,7 +260,9 @@ class Stepping:
     def _take(self, application: Application, known: Declared | None, rendering: Rendering) -> None:
         keys = tuple(manifest.key for manifest in rendering.manifests)
         revision, exact = (known.revision, known.exact) if known else (self.commit, True)
-        declared = Declared(application=application, revision=revision, exact=exact, digest=rendering.digest, keys=keys)
+        declared = Declared(
+            application=application, revision=revision, exact=exact, digest=rendering.digest, renderer=rendering.renderer, keys=keys
+        )
         self.fresh[application.name] = declared
         self.inputs[application.name] = rendering.inputs
 

@@ -47,6 +47,7 @@ class Course:
         self.known = known
         self.actor = actor
         self.at = at
+        self.renderer = ""
         self.run = known.run
         self.run_id = known.run.id if known.run else new_run_id()
         self.plan = known.plan if known.plan is not None else Plan(application="", target="", repository="", revision="")
@@ -285,6 +286,7 @@ class Course:
             of=hold.run if hold else "",
             plan=plan.digest,
             started_at=instant(now),
+            renderer=self.renderer,
         )
 
     def _run_trigger(self) -> Trigger:

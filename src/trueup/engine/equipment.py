@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from trueup.engine.fetch import Rules
+from trueup.engine.offers import TargetOffers
 from trueup.engine.render import Renders
 from trueup.engine.targets import Targets
 from trueup.model.contracts import Kinds
@@ -44,4 +45,5 @@ class Equipment:
     lease: Lease
     following: Callable[[Repository], Following]
     person: Person
+    offers: TargetOffers
     lacking: Callable[[], tuple[str, ...]] = lambda: ()

@@ -155,7 +155,7 @@ class Inspections:
             if application.name in crossed:
                 continue
             try:
-                self.equipment.renders.render(application, targets.get(application.target), tree)
+                self.equipment.renders.render(application, targets.get(application.target), tree, ask=False)
             except Unrendered as error:
                 faults.extend(error.faults)
         return sorted(dict.fromkeys(faults))

@@ -86,7 +86,7 @@ class Reconciler:
                 raise
             self.equipment.telemetry.count("fetches", result="done")
             fetched = msgspec.structs.replace(before, reference=head.name, head=head.commit, fetched_at=time.time(), error="")
-            if head.commit == before.commit and not before.awaits:
+            if head.commit == before.commit and not before.awaits and not await self._is_offered_anew(repository.identity):
                 return await self._unheld(fetched, before)
             surroundings = Surroundings(
                 following.mirror,
@@ -131,6 +131,16 @@ class Reconciler:
         exact = msgspec.structs.replace(followed, inexact=False)
         await self.store(self.memory.advance, Advance(followed=exact, revisions={name: (each[0], True) for name, each in dated.items()}))
         return len(open_ones)
+
+    async def _is_offered_anew(self, repository: str) -> bool:
+        """Whether a target has something else for renders now than when applications were rendered for it."""
+        renders = self.equipment.renders
+        targets = await self.store(self.memory.targets, repository)
+        if not renders.offering(targets):
+            return False
+        for target in (await self.store(renders.taken_from, repository, targets)).values():
+            await self.equipment.offers.refresh(target)
+        return bool(await self.store(renders.offered_anew, repository, targets))
 
     async def _unheld(self, fetched: Followed, before: Followed) -> Followed:
         """No news. A branch that is back at the accepted commit lifts what held it."""

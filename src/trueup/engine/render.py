@@ -10,9 +10,10 @@ from typing import Final
 
 import msgspec
 
-from trueup.model.application import Application, Target
-from trueup.model.contracts import Inputs, Kinds, RendererKind, RuntimeKind, Tree
-from trueup.model.errors import Awaited, DeclarationError, Fault, SettingsError, TrueupError
+from trueup.engine.offers import TargetOffers
+from trueup.model.application import Application, Render, Target
+from trueup.model.contracts import Inputs, Kinds, RendererKind, RuntimeKind, TakesFromTarget, Tree
+from trueup.model.errors import Awaited, DeclarationError, Fault, RuntimeFault, SettingsError, TrueupError
 from trueup.model.manifest import WAVE_ANNOTATION, Body, Key, Manifest, Origin, digest_of
 from trueup.model.memory import Catalog, Input
 from trueup.model.secret import Secret
@@ -21,6 +22,9 @@ from trueup.toolkit.documents import read
 from trueup.toolkit.door import Door
 
 KEPT_IN_MEMORY: Final = 256
+OFFERED: Final = "//target/"
+"""What a render takes from its target is an input too, at a path that no file has."""
+
 LARGEST_FILE: Final = 3 * 1024 * 1024
 
 
@@ -29,12 +33,14 @@ class Rendering:
     """What a render gave: the manifests with their sources, every input, and the digest of both the inputs and the declaration.
 
     ``literal``: the renderer says that each manifest is a document of its origin file as it stands there, and comes from no other file.
+    ``renderer``: what made them, with its version.
     """
 
     manifests: tuple[Manifest, ...]
     inputs: tuple[Input, ...]
     digest: str
     literal: bool = False
+    renderer: str = ""
 
 
 class Unrendered(DeclarationError):
@@ -50,6 +56,7 @@ class Renders:
     """Renders, and remembers what it rendered: a few in memory, all but those that hold a secret in the catalog. For any thread.
 
     ``door``: the threads in which renders that wait for a program are made side by side; without any, one is made after the other.
+    ``offers``: what targets have for renders; without it, none has anything.
     """
 
     def __init__(
@@ -59,6 +66,7 @@ class Renders:
         largest: int = LARGEST_FILE,
         counted: Callable[[], None] = lambda: None,
         door: Door | None = None,
+        offers: TargetOffers | None = None,
     ) -> None:
         self.kinds = kinds
         self.largest = largest
@@ -66,6 +74,7 @@ class Renders:
         self.count = 0
         self._counted = counted
         self._door = door
+        self._offers = offers
         self._turn = threading.Lock()
         self._recent: OrderedDict[str, tuple[Manifest, ...]] = OrderedDict()
 
@@ -93,16 +102,19 @@ class Renders:
             return False
         return not getattr(renderer, "literal", False)
 
-    def render(self, application: Application, target: Target | None, tree: Tree) -> Rendering:
-        """Render now. Blocks; raises Unrendered: also for what the operator must mend, or it would stop a whole repository."""
+    def render(self, application: Application, target: Target | None, tree: Tree, ask: bool = True) -> Rendering:
+        """Render now. Blocks; raises Unrendered: also for what the operator must mend, or it would stop a whole repository.
+
+        ``ask``: a target that was never reached is asked for what it has; otherwise the renderer goes by what it knows itself.
+        """
         try:
-            return self._rendering(application, target, tree)
-        except SettingsError as error:
+            return self._rendering(application, target, tree, ask)
+        except (SettingsError, RuntimeFault) as error:
             fault = Fault(application.file, application.line, 0, error.message, error.hint)
             # Nothing tells when it is mended: every look tries again.
             raise Unrendered([fault], (*_declaration_inputs(application, target, tree), Input("folder", "", "")), passing=True) from error
 
-    def _rendering(self, application: Application, target: Target | None, tree: Tree) -> Rendering:
+    def _rendering(self, application: Application, target: Target | None, tree: Tree, ask: bool) -> Rendering:
         renderer, runtime = self._kinds(application, target, tree)
         declared = _declaration_inputs(application, target, tree)
         try:
@@ -118,15 +130,59 @@ class Renders:
         self._counted()
         try:
             with _unbroken(application):
-                bare = renderer.render(application, DeclaredTree(tree, inputs, self.largest))
+                seen = DeclaredTree(tree, inputs, self.largest)
+                offered = self._offered(application, target, ask, self._taken_from_target(renderer, runtime, application, seen))
+                listed = (*listed, *offered.inputs)
+                bare = renderer.render(offered.application, seen)
                 manifests = _all_completed(bare, application, runtime, tree)
                 _check(manifests, runtime, tree)
-            every = tuple(_with_links(dict.fromkeys((*listed, *_taken(manifests, tree))), tree))
+            every = (*_with_links(dict.fromkeys((*listed, *_taken(manifests, tree))), tree),)
         except DeclarationError as error:
             raise Unrendered(error.faults, listed, isinstance(error, Awaited)) from error
-        digest = _digest(renderer, application, target, every)
+        digest = _digest(renderer, offered.application, target, every)
         self._remember(digest, manifests)
-        return Rendering(manifests, every, digest, bool(getattr(renderer, "literal", False)))
+        made_by = str(getattr(renderer, "program", renderer.name))
+        return Rendering(manifests, every, digest, bool(getattr(renderer, "literal", False)), made_by)
+
+    # ------------------------------------------------------------------ what targets have for renders
+
+    def _taken_from_target(
+        self, renderer: RendererKind, runtime: RuntimeKind | None, application: Application, tree: Tree
+    ) -> frozenset[str]:
+        has = frozenset(getattr(runtime, "offers", ()))
+        return renderer.takes(application, tree) & has if has and isinstance(renderer, TakesFromTarget) else frozenset()
+
+    def _offered(self, application: Application, target: Target | None, ask: bool, names: frozenset[str]) -> "_Offered":
+        """The application with the options that its target gives."""
+        if not names or target is None or self._offers is None:
+            return _Offered(application)
+        offered = self._offers.of(target) if ask else self._offers.known(target)
+        if offered is None:
+            return _Offered(application)
+        spec = application.spec
+        given = {**spec.render.options, **{name: offered.values[name] for name in sorted(names) if name in offered.values}}
+        render = Render.model_validate({"with": spec.render.renderer, **given})
+        completed = msgspec.structs.replace(application, spec=spec.model_copy(update={"render": render}))
+        return _Offered(completed, (Input("target", OFFERED + target.name, offered.digest),))
+
+    def offering(self, targets: Iterable[Target]) -> list[Target]:
+        """Those that may have something for renders."""
+        return [each for each in targets if getattr(self.kinds.runtimes.get(each.runtime), "offers", ())]
+
+    def taken_from(self, repository: str, targets: Iterable[Target]) -> dict[str, Target]:
+        """The targets from which renders of a repository took something, by name. Blocks."""
+        by_path = {OFFERED + each.name: each for each in self.offering(targets)}
+        touched = self.catalog.touched(repository, sorted(by_path)) if by_path else ()
+        return {by_path[given.path].name: by_path[given.path] for _, given in touched}
+
+    def offered_anew(self, repository: str, targets: Iterable[Target]) -> set[str]:
+        """The applications whose target has something else for renders now than when they were rendered. Blocks."""
+        if self._offers is None:
+            return set()
+        known = {OFFERED + each.name: self._offers.known(each) for each in self.offering(targets)}
+        now = {path: offered.digest for path, offered in known.items() if offered}
+        touched = self.catalog.touched(repository, sorted(now)) if now else ()
+        return {name for name, given in touched if given.object_id != now[given.path]}
 
     def recall(self, digest: str, application: Application, target: Target | None, tree: Tree) -> tuple[Manifest, ...]:
         """The manifests of the render with this digest, rendered again only when nothing remembers them."""
@@ -166,6 +222,12 @@ class Renders:
             self._recent[digest] = manifests
             while len(self._recent) > KEPT_IN_MEMORY:
                 self._recent.popitem(last=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Offered:
+    application: Application
+    inputs: tuple[Input, ...] = ()
 
 
 @contextmanager
@@ -289,6 +351,8 @@ def _with_links(inputs: Iterable[Input], tree: Tree) -> Iterator[Input]:
     while waiting:
         each = waiting.pop()
         yield each
+        if each.kind == "target":
+            continue
         *links, place = tree.places(each.path)
         found = [Input("link", link, tree.places(link)[-1]) for link in links]
         if links:
@@ -300,7 +364,9 @@ def _with_links(inputs: Iterable[Input], tree: Tree) -> Iterator[Input]:
 
 
 def value_of(given: Input, tree: Tree) -> str:
-    """What an input's ``object_id`` is in this tree."""
+    """What an input's ``object_id`` is in this tree; what a target has is in none."""
+    if given.kind == "target":
+        return given.object_id
     if given.kind == "folder":
         return tree.listing_id(given.path) or ""
     return tree.places(given.path)[-1] if given.kind == "link" else tree.object_id(given.path) or ""

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from trueup.model.application import Target
-from trueup.model.contracts import Kinds, Place, Runtime
+from trueup.model.contracts import Kinds, Offers, Place, Runtime
 from trueup.model.errors import SettingsError
 
 
@@ -36,6 +36,11 @@ class Targets:
             if opened:
                 await opened[1].close()
             return runtime
+
+    async def offers(self, target: Target) -> dict[str, object]:
+        """What it has for renders now. Raises Unreachable, Refused or SettingsError."""
+        runtime = await self.open(target)
+        return await runtime.offers() if isinstance(runtime, Offers) else {}
 
     def opened(self) -> list[tuple[Target, Runtime]]:
         """What is open now."""

@@ -107,7 +107,9 @@ class Wants:
         else:
             then = Past(self.equipment, followed.repository, application).ruled(course.revision)
             ruled = msgspec.structs.replace(then, spec=then.spec.model_copy(update={"policy": course.policy}))
-            manifests = renders.render(then, target, tree).manifests
+            course.renderer = course.known.declared.renderer if course.known.declared else ""
+            rendering = renders.render(then, target, tree)
+            course.renderer, manifests = rendering.renderer, rendering.manifests
         located = tuple(replace(each, origin=Origin(each.origin.file, each.origin.line, course.revision)) for each in manifests)
         return Desired(ruled, course.revision, located, tree, run=course.run_id)
 

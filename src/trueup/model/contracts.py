@@ -7,7 +7,7 @@ gives a *runtime* that speaks of one target.
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import msgspec
 from pydantic import BaseModel
@@ -70,7 +70,11 @@ class Inputs:
 
 
 class RendererKind(Protocol):
-    """Family 1: files of an application -> manifests."""
+    """Family 1: files of an application -> manifests.
+
+    One whose manifests depend on where they go is ``TakesFromTarget`` too; one that runs a program may have a property ``program``, which
+    says which one, with its version, for the history.
+    """
 
     name: str
     Options: type[BaseModel]
@@ -91,6 +95,15 @@ class RendererKind(Protocol):
 
         Raises DeclarationError with every fault found.
         """
+
+
+@runtime_checkable
+class TakesFromTarget(Protocol):
+    """A renderer whose manifests may depend on the target: the versions of its API, for example."""
+
+    def takes(self, application: Application, tree: Tree) -> frozenset[str]:
+        """The options that this render is to be given by the target, where the target offers them. None that the application sets itself,
+        and none that this render does not look at: a target that offers something new has every application rendered again that takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +222,17 @@ class Runtime(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+@runtime_checkable
+class Offers(Protocol):
+    """A runtime that has something for renders (its kind names it in ``offers``)."""
+
+    async def offers(self) -> dict[str, object]:
+        """Option of a render -> what this target gives for it now, as plain data. Raises Unreachable or Refused.
+
+        It is remembered: no render waits for a target that was reached before.
+        """
+
+
 class Place:
     """What the operator gives to a runtime: a folder of its own below the state, the limits that bind targets, and a way to named secrets.
 
@@ -222,7 +246,10 @@ class Place:
 
 
 class RuntimeKind(Protocol):
-    """What knows one kind of target, before one is opened."""
+    """What knows one kind of target, before one is opened.
+
+    One whose targets have something for renders names it in an attribute ``offers``, the options of renders that ``Offers.offers`` gives.
+    """
 
     name: str
     Specification: type[BaseModel]

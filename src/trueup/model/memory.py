@@ -91,8 +91,9 @@ class Queue(Protocol):
 
 
 class Input(msgspec.Struct, frozen=True):
-    """One input of an application's render. ``kind``: file, folder (its listing), absent, whole (a folder with all below it), or link
-    (one on the way to another input; its ``object_id`` is the place where it leads)."""
+    """One input of an application's render. ``kind``: file, folder (its listing), absent, whole (a folder with all below it), link
+    (one on the way to another input; its ``object_id`` is the place where it leads), or target (what its target offered; its ``path`` is
+    ``//target/NAME``, which no file has)."""
 
     kind: str
     path: str
@@ -103,7 +104,8 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     """An application as the catalog knows it.
 
     ``revision`` is the application's revision as of the head; ``exact`` is false until the walk of the history has found it.
-    ``digest`` covers all inputs and the declaration; the render cache is keyed by it. ``keys`` are what it renders to.
+    ``digest`` covers all inputs and the declaration; the render cache is keyed by it. ``keys`` are what it renders to, and ``renderer``
+    says by what: the renderer, or its program, and the version.
     ``faults``: its declaration or its render is wrong at the head; everything else then is as it was when it last was right.
     ``absent``: it is not declared any more, but nothing may be concluded from that yet.
     """
@@ -112,6 +114,7 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True):
     revision: str
     exact: bool = True
     digest: str = ""
+    renderer: str = ""
     keys: tuple[Key, ...] = ()
     faults: tuple[Fault, ...] = ()
     absent: bool = False

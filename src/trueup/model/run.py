@@ -63,7 +63,7 @@ class Run(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """One walk of one application at one revision: plan, outcomes, health, times, who and why.
 
     ``of`` is the run that this one answers (the bad run of a rollback, the run that a retry repeats).
-    ``actor`` is the person or ``trueup``.
+    ``actor`` is the person or ``trueup``. ``renderer`` is what made the manifests, with its version: ``helm v4.1.4``.
     """
 
     api_version: str = "trueup.dev/v1"
@@ -80,6 +80,7 @@ class Run(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     trigger: Trigger = Trigger.POLL
     of: str = ""
     plan: str = ""
+    renderer: str = ""
     state: RunState = RunState.RUNNING
     message: str = ""
     hold: Hold | None = None

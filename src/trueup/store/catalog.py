@@ -22,14 +22,14 @@ _NOTHING = "[]"
 
 _APPLICATION_ROW = """
     insert into application
-        (repository, name, target, file, revision, exact, digest, absent, depends_on, object_keys, faults, body)
-    values (:repository, :name, :target, :file, :revision, :exact, :digest, :absent, :depends_on, :object_keys, :faults, :body)
+        (repository, name, target, file, revision, exact, digest, renderer, absent, depends_on, object_keys, faults, body)
+    values (:repository, :name, :target, :file, :revision, :exact, :digest, :renderer, :absent, :depends_on, :object_keys, :faults, :body)
     on conflict (repository, name) do update set
         target = excluded.target, file = excluded.file, revision = excluded.revision, exact = excluded.exact, digest = excluded.digest,
         absent = excluded.absent, depends_on = excluded.depends_on, object_keys = excluded.object_keys, faults = excluded.faults,
-        body = excluded.body
+        renderer = excluded.renderer, body = excluded.body
 """
-_DECLARED = "select revision, exact, digest, absent, object_keys, faults, body from application"
+_DECLARED = "select revision, exact, digest, renderer, absent, object_keys, faults, body from application"
 _OF_APPLICATION = ("input", "object_key", "dependency")
 _OF_REPOSITORY = ("application", "target", "declaration_file")
 
@@ -193,12 +193,13 @@ def _by_name(transaction: Transaction, asked: dict[str, Value], names: list[str]
 
 
 def _declared(row: tuple[Any, ...]) -> Declared:
-    revision, exact, digest, absent, keys, faults, body = row
+    revision, exact, digest, renderer, absent, keys, faults, body = row
     return Declared(
         application=read(body, Application),
         revision=revision,
         exact=bool(exact),
         digest=digest,
+        renderer=renderer,
         keys=() if keys == _NOTHING else tuple(map(Key.parse, msgspec.json.decode(keys))),
         faults=() if faults == _NOTHING else read(faults, tuple[Fault, ...]),
         absent=bool(absent),
@@ -264,6 +265,7 @@ def _application_row(repository: int, declared: Declared) -> dict[str, Value]:
         "revision": declared.revision,
         "exact": int(declared.exact),
         "digest": declared.digest,
+        "renderer": declared.renderer,
         "absent": int(declared.absent),
         "depends_on": write(application.spec.depends_on),
         "object_keys": write(declared.keys),

@@ -141,7 +141,9 @@ _HISTORY = (
     )""",
 )
 
-STEPS: Final[tuple[tuple[str, ...], ...]] = ((*_QUEUE, *_CATALOG, *_HISTORY),)
+_RENDERER = ("alter table application add column renderer text not null default ''",)
+
+STEPS: Final[tuple[tuple[str, ...], ...]] = ((*_QUEUE, *_CATALOG, *_HISTORY), _RENDERER)
 
 
 def migrate(database: Database, steps: tuple[tuple[str, ...], ...] = STEPS) -> None:

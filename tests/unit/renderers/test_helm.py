@@ -123,3 +123,21 @@ def test_another_program_is_another_version(renderer: Helm) -> None:
     assert renderer.version.startswith("1 v")
     with pytest.raises(SettingsError, match="there is no /nowhere/helm"):
         _ = Helm("/nowhere/helm").version
+
+
+@pytest.mark.parametrize(
+    ("files", "options", "taken"),
+    [
+        ({}, {}, set()),
+        ({"app/templates/b.yaml": b"{{ .Capabilities.KubeVersion }}"}, {}, {"kubeVersion", "apiVersions"}),
+        ({"app/templates/b.yaml": b"{{ .Capabilities.KubeVersion }}"}, {"kubeVersion": "1.31.0"}, {"apiVersions"}),
+        ({"app/Chart.yaml": CHART + b"kubeVersion: '>=1.30'\n"}, {}, {"kubeVersion", "apiVersions"}),
+        ({"app/v.yaml": b"a: '{{ .Capabilities.KubeVersion }}'\n"}, {"valueFiles": ["v.yaml"]}, {"kubeVersion", "apiVersions"}),
+        ({}, {"values": {"a": "{{ .Capabilities.KubeVersion }}"}}, {"kubeVersion", "apiVersions"}),
+    ],
+)
+def test_the_versions_of_the_target_are_taken_only_by_what_looks_at_them(
+    files: dict[str, bytes], options: dict[str, object], taken: set[str]
+) -> None:
+    tree = FolderTree({**FILES, "app/templates/a.yaml": b"", **files})
+    assert helm.takes(application(**options), tree) == taken

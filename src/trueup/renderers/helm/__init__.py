@@ -40,6 +40,7 @@ SHORTEST: Final = 4
 _SECRET: Final = re.compile(r"pass|secret|token|credential|key", re.IGNORECASE)
 MOST_NAMED: Final = 5
 TICK: Final = 1.1
+_CAPABILITIES = re.compile(rb"Capabilities|kubeVersion:")
 _CLOCK = re.compile(rb"\{\{[^}]*\b(now|date|htmlDate|ago|unixEpoch)\b")
 
 
@@ -76,6 +77,22 @@ class Helm:
                 raise SettingsError(f"{program} does not tell its version: {told}", where=program, hint="install it again")
             self._versions[known] = f"1 {said.out.decode().strip()}"
         return self._versions[known]
+
+    @property
+    def program(self) -> str:
+        """What renders, for the history."""
+        return f"helm {self.version.removeprefix('1 ')}"
+
+    def takes(self, application: Application, tree: Tree) -> frozenset[str]:
+        """The versions of the target's API, where a template or ``kubeVersion`` in ``Chart.yaml`` looks at them."""
+        options = options_of(application)
+        chart = self._examined(application, tree)
+        given = {"kubeVersion": options.kube_version, "apiVersions": options.api_versions}
+        if chart.faults or all(given.values()):
+            return frozenset()
+        written = msgspec.json.encode(options.values)
+        looks = any(_CAPABILITIES.search(text) for text in (written, *texts(chart.content())))
+        return frozenset(name for name, value in given.items() if not value) if looks else frozenset()
 
     def claims(self, names: Sequence[str], runtime: str) -> bool:
         """A folder with a chart."""
@@ -146,8 +163,8 @@ def _arguments(chart: Chart) -> list[str]:
         arguments.append("--include-crds")
     if options.kube_version:
         arguments += ["--kube-version", options.kube_version]
-    for version in options.api_versions:
-        arguments += ["--api-versions", version]
+    if options.api_versions:
+        arguments += ["--api-versions", ",".join(options.api_versions)]
     return arguments
 
 

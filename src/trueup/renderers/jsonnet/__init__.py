@@ -50,6 +50,11 @@ class Jsonnet:
         """That of the library too: another one may make other manifests."""
         return f"1 {version('rjsonnet')}"
 
+    @property
+    def program(self) -> str:
+        """What renders, for the history."""
+        return f"rjsonnet {version('rjsonnet')}"
+
     def claims(self, names: Sequence[str], runtime: str) -> bool:
         """A folder with a file to evaluate; libraries (``*.libsonnet``) alone make none."""
         return any(name.endswith(ENDING) for name in names)

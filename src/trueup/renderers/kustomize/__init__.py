@@ -94,6 +94,11 @@ class Kustomize:
             self._versions[known] = f"1 {version}"
         return self._versions[known]
 
+    @property
+    def program(self) -> str:
+        """What renders, for the history."""
+        return f"kustomize {self.version.removeprefix('1 ')}"
+
     def claims(self, names: Sequence[str], runtime: str) -> bool:
         """A folder with a kustomization."""
         return any(name in names for name in NAMES)

@@ -135,6 +135,13 @@ class Cluster:
             if not place:
                 return
 
+    async def version(self) -> str:
+        """The version of Kubernetes, such as ``v1.31.2``. Raises Refused."""
+        answer = await self.ask(Request("GET", "/version"))
+        if answer.refusal:
+            raise self.refused("the version may not be asked for", answer)
+        return str(answer.object.get("gitVersion") or "")
+
     async def ask(self, request: Request) -> Answer:
         """Ask in our name. Raises Unreachable."""
         return await self.connection.ask(replace(request, actor=self.actor) if self.actor else request)

@@ -17,6 +17,7 @@ class KubernetesKind:
 
     name = "kubernetes"
     Specification: type[BaseModel] = Specification
+    offers = ("kubeVersion", "apiVersions")
 
     def check(self, manifest: Manifest) -> list[Objection]:
         """Waves, hooks and options that are not understood."""

@@ -225,6 +225,11 @@ class KubernetesRuntime:
         return self._watched if self._watched and repository == self._target.repository else self._direct
 
     async def _planner(self, desired: Desired, find: Callable[[Marks, View], Awaitable[Parent | None]]) -> Planner:
+    async def offers(self) -> dict[str, object]:
+        """The version of Kubernetes and of everything that it serves, as helm's options are called."""
+        version, served = await self._cluster.version(), await self._cluster.discovery.api_versions()
+        return {"kubeVersion": version, "apiVersions": list(served)}
+
         application = desired.application
         view = self._view(application.repository)
         marks = Marks(Owner(application.repository, application.name), self._specification.namespace)

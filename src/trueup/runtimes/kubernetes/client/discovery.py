@@ -67,6 +67,13 @@ class Discovery:
         self._versions = {}
         self._asked = float("-inf")
 
+    async def api_versions(self) -> tuple[str, ...]:
+        """Every group and version that is served now, and every kind in it (``apps/v1``, ``apps/v1/Deployment``), sorted."""
+        async with self._turn:
+            await self._ask()
+        found = [each for versions in self._versions.values() for each in versions]
+        return tuple(sorted({name for each in found for name in (each.api_version, f"{each.api_version}/{each.kind}")}))
+
     def _known(self, group: str, kind: str, version: str) -> Resource | None:
         found = self._versions.get((group, kind), ())
         return next((each for each in found if version in ("", each.version)), None)
@@ -76,13 +83,16 @@ class Discovery:
             known = self._known(group, kind, version)
             if known is not None or time.monotonic() - self._asked < _CALM_SECONDS:
                 return known
-            versions: dict[tuple[str, str], list[Resource]] = {}
-            for root in ("/api", "/apis"):
-                for resource in await self._resources(root):
-                    versions.setdefault((resource.group, resource.kind), []).append(resource)
-            self._versions = {name: tuple(each) for name, each in versions.items()}
-            self._asked = time.monotonic()
+            await self._ask()
             return self._known(group, kind, version)
+
+    async def _ask(self) -> None:
+        versions: dict[tuple[str, str], list[Resource]] = {}
+        for root in ("/api", "/apis"):
+            for resource in await self._resources(root):
+                versions.setdefault((resource.group, resource.kind), []).append(resource)
+        self._versions = {name: tuple(each) for name, each in versions.items()}
+        self._asked = time.monotonic()
 
     async def _resources(self, root: str) -> list[Resource]:
         content = await self._get(root)
