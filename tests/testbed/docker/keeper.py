@@ -129,19 +129,13 @@ class Keeper:
         """Stop everything and leave nothing behind but logs."""
         self.crash()
         end = time.monotonic() + 5
-        while (folders := self._cgroups()) and time.monotonic() < end:
-            for folder in folders:
-                with suppress(OSError):
-                    folder.rmdir()
+        while (folders := cgroups(self.cgroup)) and time.monotonic() < end:
+            remove_empty(folders)
+        remove_empty(cgroups("libpod_parent"))  # of Podman, which takes no other name
         # The disk, and what the engine mounts over its own folder.
         while subprocess.run(["umount", "--lazy", str(self.folder / "data")], capture_output=True, check=False).returncode == 0:
             pass
         shutil.rmtree(self.folder / "data", ignore_errors=True)
-
-    def _cgroups(self) -> list[Path]:
-        """What the containers left in the kernel's control groups, the deepest first."""
-        found = [*CGROUPS.glob(self.cgroup), *CGROUPS.glob(f"*/{self.cgroup}")]
-        return [folder for top in found for folder in sorted([top, *top.rglob("*/")], reverse=True)]
 
     def _join_network(self) -> None:
         wait_for(lambda: "eth0:" in Path("/proc/net/dev").read_text(encoding="utf-8"), "the host got no network")
@@ -195,6 +189,19 @@ def wait_for(question: Callable[[], bool], complaint: str) -> None:
         if time.monotonic() > end:
             raise SystemExit(f"error: {complaint}")
         time.sleep(0.02)
+
+
+def cgroups(name: str) -> list[Path]:
+    """A control group of this name and all in it, in every hierarchy of the kernel, the deepest first."""
+    found = [*CGROUPS.glob(name), *CGROUPS.glob(f"*/{name}")]
+    return [folder for top in found for folder in sorted([top, *top.rglob("*/")], reverse=True)]
+
+
+def remove_empty(folders: list[Path]) -> None:
+    """Those that are still in use stay."""
+    for folder in folders:
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def fill(ballast: Path) -> None:
