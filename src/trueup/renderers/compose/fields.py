@@ -213,7 +213,7 @@ _SERVICE: Final = Fields(
     {
         **_all(
             "cgroup cgroup_parent cpuset container_name domainname hostname image ipc isolation mac_address network_mode pid platform "
-            "pull_policy restart runtime stop_signal user userns_mode uts working_dir volume_driver",
+            "pull_policy restart runtime stop_signal user userns_mode uts working_dir",
             shapes.text,
         ),
         **_all(

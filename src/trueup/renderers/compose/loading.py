@@ -21,11 +21,12 @@ SECTIONS = ("services", "volumes", "networks", "secrets", "configs", "models")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Files that are merged into one model: their folder, the variables that they see, and the files that include them."""
+    """Files that are merged into one model: their folder, the variables that they see, who names them, and the files that include them."""
 
     files: Sequence[str]
     folder: str
     variables: Mapping[str, str]
+    named: Place
     within: tuple[str, ...] = ()
 
 
@@ -35,7 +36,6 @@ class Loading:
 
     files: Files
     faults: Faults
-    named: Place
     unset: list[tuple[str, Place, Unset]] = field(default_factory=list)
     _extended: dict[object, Extended | None] = field(default_factory=dict)
 
@@ -43,7 +43,7 @@ class Loading:
         """One model of all the files. What is wrong is among the faults, and not in the model."""
         model = Table(Place(part.files[0], 1))
         for file in part.files:
-            for document in self._documents(file, part, self.named, self.unset):
+            for document in self._documents(file, part, part.named, self.unset):
                 self._extend(document, file, part)
                 model = self._merged(model, document, file, part)
         _set_contexts(model)
@@ -118,7 +118,7 @@ class Loading:
         own = table.get("project_directory")
         folder = inside(part.folder, str(own)) if own else Within(posixpath.dirname(files[0]))
         variables = self._variables(table.get("env_file"), place, folder, part)
-        return Part(files, folder, variables, (*part.within, file))
+        return Part(files, folder, variables, place, (*part.within, file))
 
     def _variables(self, named: object, place: Place, folder: str, part: Part) -> Mapping[str, str]:
         """What the files of an include see: everything that the including file sees, and what its own env files add."""

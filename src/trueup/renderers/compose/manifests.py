@@ -12,6 +12,7 @@ from trueup.model.manifest import WAVE_ANNOTATION, Body, Key, Manifest, Origin
 from trueup.renderers.compose.extension import extension_of
 from trueup.renderers.compose.files import Files
 from trueup.renderers.compose.located import Faults, Place, Row, Table, Within
+from trueup.renderers.compose.paths import is_remote
 from trueup.renderers.compose.project import Project
 from trueup.renderers.compose.waves import waves_of
 
@@ -176,6 +177,8 @@ class Manifests:
         return {"id": posixpath.basename(identifier), **self._content("secrets", declared, declared.place_of("file"))}
 
     def _context(self, path: Any, place: Place) -> str:
+        if is_remote(str(path)):
+            return str(path)  # Told as what is not supported.
         if not isinstance(path, Within):
             self._faults.add(place, f"the build context `{path}` is not in the repository", "write a path relative to the Compose file")
         elif not self._kind(path, place):

@@ -74,8 +74,8 @@ def project_in(application: Application, files: Files, faults: Faults) -> Projec
         variables = opening.variables(folder, variables)
     name = opening.project_name(names, variables)
     variables = {**variables, "COMPOSE_PROJECT_NAME": name}
-    loading = Loading(files, faults, opening.place)
-    model = loading.model(Part(names, folder, variables))
+    loading = Loading(files, faults)
+    model = loading.model(Part(names, folder, variables, opening.place))
     profiles = options.profiles or _listed(variables.get("COMPOSE_PROFILES", ""), ",")
     _finish(model, name, variables, profiles, loading)
     return Project(name, folder, variables, model, project_of(model, faults))
@@ -83,6 +83,10 @@ def project_in(application: Application, files: Files, faults: Faults) -> Projec
 
 def _finish(model: Table, name: str, variables: Mapping[str, str], profiles: Sequence[str], loading: Loading) -> None:
     """Make the whole project of what the files say."""
+    if not model and not loading.faults.found:
+        loading.faults.add(model.place, "the Compose file says nothing", "begin with `services:`")
+    # What was taken out for a fault of its own would be missed once more.
+    broken = bool(loading.faults.found)
     complete(model, name, variables)
     everything = set(model["services"])
     keep_wanted(model, profiles, loading.faults)
@@ -92,7 +96,7 @@ def _finish(model: Table, name: str, variables: Mapping[str, str], profiles: Seq
             loading.faults.add(place, unset.message, unset.hint)
     for service in model["services"].values():
         read_files(service, variables, loading.files, loading.faults)
-    if not loading.faults.found:
+    if not broken:
         check(model, loading.faults)
     keep_used(model)
     name_unsupported(model, loading.faults)

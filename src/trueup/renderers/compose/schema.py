@@ -28,6 +28,8 @@ _KINDS: Final = {
     "null": "nothing",
 }
 
+_UNKNOWN: Final = "remove it, or correct its name; own entries begin with `x-`"
+
 
 def remove_misfits(model: Table, faults: Faults) -> None:
     """Add every misfit to the faults, and take it out of the model so that all else can be looked at."""
@@ -79,7 +81,8 @@ def _told(errors: Sequence[Any]) -> Iterable[tuple[Steps, str, str]]:
         known = {each for error in errors for each in _known(error)}
         for key in first.kind.unexpected:
             near = difflib.get_close_matches(key, known, 1)
-            hint = f"did you mean `{near[0]}`?" if near else "remove it, or correct its name; own entries begin with `x-`"
+            otherwise = _UNKNOWN if known else "a name has letters, digits, `.`, `_` and `-`"
+            hint = f"did you mean `{near[0]}`?" if near else otherwise
             yield (*steps, key), f"{name} has no `{key}`", hint
     elif isinstance(first.kind, kinds.Required):
         yield steps, f"{name} needs `{first.kind.property}`", "add it"
@@ -126,6 +129,9 @@ def _wanted(errors: Sequence[Any]) -> str:
         types = {_KINDS.get(each, each) for error in errors for form in getattr(error.kind, "context", []) for each in _types(form)}
     if types:
         return f"write {' or '.join(sorted(types))}"
+    pattern = next((error.kind.pattern for error in errors if isinstance(error.kind, kinds.Pattern)), None)
+    if pattern:
+        return f"write text of the form {pattern}"
     if any(isinstance(error.kind, kinds.Format) for error in errors):
         return "write a duration, such as `90s` or `1m30s`"
     return "look its form up in the Compose Specification"

@@ -27,22 +27,24 @@ class _Writing:
     def below(self, holder: Any, rules: Rules[Rewrite]) -> None:
         """Every entry of a mapping or list for which there are rules."""
         steps: Iterable[Any] = list(holder) if isinstance(holder, Table) else range(len(holder))
+        misfits: list[Any] = []
         for step in steps:
             found = rules.below(str(step))
             if found is None:
                 continue
             place = holder.place_of(step) if isinstance(holder, Table) else holder.places[step]
-            if found.action:
-                holder[step] = self._rewritten(holder[step], place, found.action)
+            try:
+                if found.action:
+                    holder[step] = found.action(holder[step], place)
+            except DeclarationError as error:
+                self.faults.extend(error)
+                misfits.append(step)
             if isinstance(holder[step], Table | Row):
                 self.below(holder[step], found)
-
-    def _rewritten(self, value: Any, place: Place, action: Rewrite) -> Any:
-        try:
-            return action(value, place)
-        except DeclarationError as error:
-            self.faults.extend(error)
-            return Row(place) if isinstance(value, Row) else None
+        for step in reversed(misfits):
+            del holder[step]
+            if isinstance(holder, Row):
+                del holder.places[step]
 
 
 def _build(value: Any, place: Place) -> Any:

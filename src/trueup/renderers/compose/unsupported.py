@@ -16,7 +16,6 @@ _FIELDS: Final = {
     "cpu_count": f"{_WINDOWS}; `cpus` limits them everywhere",
     "cpu_percent": f"{_WINDOWS}; `cpus` limits them everywhere",
     "use_api_socket": "mount the socket: `volumes: [/var/run/docker.sock:/var/run/docker.sock]`",
-    "volume_driver": "name the driver at the volume: `volumes: {NAME: {driver: ...}}`",
     "post_start": "put it into the image's entrypoint, or into a service of its own with `depends_on`",
     "pre_stop": "let the program itself do it when it is told to stop; `stop_signal` and `stop_grace_period` say how",
 }
