@@ -37,11 +37,11 @@ class Loop:
         self.memory = equipment.memory
         self.store = equipment.store.through
         self.rollbacks = Rollbacks(equipment)
-        self.watches = Watches(equipment, self.wake)
+        self.woken = asyncio.Event()
+        self.watches = Watches(equipment, self.wake, self.woken.set)
         self.at_once = at_once
         self.fetches = fetches
         self.following: Mapping[str, Following] = {}
-        self.woken = asyncio.Event()
         self.walking: dict[Address, Row] = {}
         self._since: dict[Address, float] = {}
         self._ahead = _ahead()
@@ -53,6 +53,7 @@ class Loop:
         try:
             async with asyncio.TaskGroup() as tasks:
                 await self._wake_everything()
+                await self.watches.refresh(self.following)
                 self._keep(tasks, lambda: self._claim_for_ever(tasks))
                 self._keep(tasks, self._listen_to_others)
                 self._keep(tasks, lambda: self._every(LOOK_FOR_THE_DEAD, self._free_dead))
@@ -103,7 +104,7 @@ class Loop:
     async def _claim_applications(self, now: float) -> list[Row]:
         """As many as may be walked at once, whatever their target: one that does not answer holds up nobody else's."""
         busy = Counter((address.repository, address.target) for address in self.walking if address.application)
-        full = [target for target, count in busy.items() if count >= self.at_once]
+        full = [target for target, count in busy.items() if count >= self.at_once] + self.watches.expected
         rooms = (self.at_once - count for count in busy.values() if count < self.at_once)
         room = min([self.at_once, APPLICATIONS_AT_ONCE - busy.total(), *rooms])
         return await self.store(self.memory.claim, self.equipment.lease, now, room, "application", full) if room > 0 else []
@@ -152,7 +153,7 @@ class Loop:
             return
         try:
             followed = await self.reconciler.follow(each.repository, row.trigger)
-            self.watches.refresh()
+            await self.watches.refresh(self.following)
             if followed.inexact:
                 await self.reconciler.date(each.repository)
         except TrueupError as error:

@@ -1,7 +1,7 @@
 """What moves at the targets -> who is to be looked at. And what is found there that the memory does not know."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 from trueup.engine.equipment import Equipment, Following
@@ -18,26 +18,40 @@ Wake = Callable[[Iterable[Address], Trigger], Awaitable[None]]
 
 
 class Watches:
-    """One watch for each declared target."""
+    """One watch for each declared target. ``begun`` is called whenever one of them was begun, or could not be."""
 
-    def __init__(self, equipment: Equipment, wake: Wake) -> None:
+    def __init__(self, equipment: Equipment, wake: Wake, begun: Callable[[], None] = lambda: None) -> None:
         self.equipment = equipment
+        self.begun = begun
         self.memory = equipment.memory
         self.store = equipment.store.through
         self.wake = wake
         self._changed = asyncio.Event()
         self._watching: dict[tuple[str, str], tuple[Target, asyncio.Task[None]]] = {}
+        self._expected: set[tuple[str, str]] = set()
 
-    def refresh(self) -> None:
+    @property
+    def expected(self) -> list[tuple[str, str]]:
+        """The targets, by repository and name, whose watch is about to begin.
+
+        A walk there waits for it: what a watch knows costs one request for each kind, what is asked for without it one for each object.
+        """
+        return sorted(self._expected)
+
+    async def refresh(self, following: Mapping[str, Following]) -> None:
         """The declarations may have changed: look which targets there are."""
+        self._expected.update({(each.repository, each.name) for each in await self._targets(following)} - self._watching.keys())
         self._changed.set()
+
+    async def _targets(self, following: Mapping[str, Following]) -> list[Target]:
+        return [target for identity in following for target in await self.store(self.memory.targets, identity)]
 
     async def run(self, following: Mapping[str, Following]) -> None:
         """Watch every target of these repositories, for as long as it is declared."""
         async with asyncio.TaskGroup() as tasks:
             while True:
                 self._changed.clear()
-                targets = [target for identity in following for target in await self.store(self.memory.targets, identity)]
+                targets = await self._targets(following)
                 for target in targets:
                     self._ensure(tasks, target)
                 self._leave({(target.repository, target.name) for target in targets})
@@ -55,6 +69,9 @@ class Watches:
     def _leave(self, declared: set[tuple[str, str]]) -> None:
         for name in self._watching.keys() - declared:
             self._watching.pop(name)[1].cancel()
+        if self._expected - declared:
+            self._expected &= declared
+            self.begun()
 
     async def keep_watching(self, target: Target, finds: bool = True) -> None:
         """A target that cannot be watched is tried again, at most once a minute; the walks tell its trouble."""
@@ -62,20 +79,27 @@ class Watches:
         while True:
             try:
                 runtime = await self.equipment.targets.open(target)
+                stream = runtime.watch()
+                self._is_begun(target)
                 if finds:
                     await self.find(target, runtime)
                 wait = 1.0
-                await self._watch(target, runtime)
+                await self._watch(target, runtime, stream)
             except TrueupError as error:
                 self.equipment.telemetry.warn(f"cannot watch: {error.message}", target=target.name)
             except Exception as error:  # noqa: BLE001
                 # Somebody's plug-in may do anything; its target is tried again, and the others are watched all the same.
                 self.equipment.telemetry.broke(f"the watch of target {target.name} broke", error)
+            self._is_begun(target)
             await asyncio.sleep(wait)
             wait = min(wait * 2, LONGEST_PAUSE)
 
-    async def _watch(self, target: Target, runtime: Runtime) -> None:
-        stream = runtime.watch()
+    def _is_begun(self, target: Target) -> None:
+        if (target.repository, target.name) in self._expected:
+            self._expected.discard((target.repository, target.name))
+            self.begun()
+
+    async def _watch(self, target: Target, runtime: Runtime, stream: AsyncIterator[Moved | Lost] | None) -> None:
         if stream is None:
             while True:
                 await asyncio.sleep(LOOK)

@@ -8,7 +8,7 @@ import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,7 +24,8 @@ from trueup.model.errors import Refused, Unreachable
 from trueup.model.manifest import Key
 from trueup.model.plan import Verb
 from trueup.model.run import Outcome
-from trueup.runtimes.kubernetes.client.watching import Watching
+from trueup.runtimes.kubernetes.client.connection import Connection
+from trueup.runtimes.kubernetes.client.request import Request, answer_of
 from trueup.testing import carry_out
 
 
@@ -102,21 +103,32 @@ async def test_a_watch_that_is_cut_goes_on_and_what_happened_meanwhile_is_told(g
             assert told.empty()
 
 
+async def until_the_end_of_the_beginning(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    async for piece in pieces:
+        yield piece
+        if b"initial-events-end" in piece:
+            return
+
+
 async def test_a_version_that_is_too_old_means_a_new_list_and_no_deletion(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     desired = shop.desired(shop.config_map("page"), shop.config_map("other"))
     await shop.make(desired)
-    listed = 0
-    real = Watching._list
+    asked: list[str] = []
+    real = Connection.stream
 
-    async def list_once(self: Watching) -> tuple[list[bytes], str]:
-        nonlocal listed
-        listed += 1
-        items, version = await real(self)
-        # A version that no server has any more: the first watch is answered with 410.
-        return items, "1" if listed == 1 else version
+    @asynccontextmanager
+    async def forgetful(self: Connection, request: Request) -> AsyncIterator[Any]:
+        """A watch that is cut once it has begun, and a server that forgot meanwhile where it is to be resumed from."""
+        asked.append("resumed" if request.query["resourceVersion"] else "begun")
+        if asked[-1] == "resumed":
+            yield answer_of(410, b'{"kind": "Status", "reason": "Expired", "code": 410}'), None
+            return
+        async with real(self, request) as (answer, pieces):
+            yield answer, pieces if len(asked) > 1 else until_the_end_of_the_beginning(pieces)
 
-    monkeypatch.setattr(Watching, "_list", list_once)
+    monkeypatch.setattr(Connection, "stream", forgetful)
     async with watching(shop) as told:
+        await asyncio.to_thread(wait_until, lambda: asked == ["begun", "resumed", "begun"], "it does not begin anew", 5)
         assert await shop.changes(desired) == {}
         shop.patch("configmaps", "page", {"data": {"colour": "blue"}})
         moved = await asyncio.wait_for(told.get(), 5)

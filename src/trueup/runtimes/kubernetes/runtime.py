@@ -1,5 +1,6 @@
 """Plan, apply and health of one cluster."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -20,7 +21,7 @@ from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.logs import logs
 from trueup.runtimes.kubernetes.marks import OWNER, PART_OF, Marks, owner_in
 from trueup.runtimes.kubernetes.order import in_ranks
-from trueup.runtimes.kubernetes.parent import CONFIG_MAPS, Parent, group_kind
+from trueup.runtimes.kubernetes.parent import Parent, group_kind
 from trueup.runtimes.kubernetes.planner import Limits, Planner, is_in_a_sync
 from trueup.runtimes.kubernetes.records import Records
 from trueup.runtimes.kubernetes.settled import Settled
@@ -58,7 +59,12 @@ class KubernetesRuntime:
         self._watched: Watched | None = None
 
     async def owned(self) -> list[Owned]:
-        """What carries our mark: one list of parents, and one of names and labels for each kind that they hold."""
+        """What carries our mark: one list of parents, and one of names and labels for each kind that they hold.
+
+        While the cluster is watched nothing is asked, and only what is the repository's of this target is told.
+        """
+        if self._watched is not None:
+            return await self._owned_as_watched(self._watched)
         parents = await self._records.all()
         keys: dict[Owner, list[Key]] = {parent.marks.owner: [] for parent in parents}
         marks = {parent.marks.owner: parent.marks for parent in parents}
@@ -70,6 +76,17 @@ class KubernetesRuntime:
                     if owner in marks and marks[owner].holds(body):
                         keys[owner].append(LiveObject(body).key)
         return [Owned(parent.marks.owner, parent.revision, tuple(keys[parent.marks.owner]), parent.policy) for parent in parents]
+
+    async def _owned_as_watched(self, watched: Watched) -> list[Owned]:
+        await watched.begin()
+        found = []
+        for parent in await watched.parents():
+            members = await watched.members(parent)
+            keys = tuple(key for key, live in members.items() if parent.marks.holds(live.body))
+            found.append(Owned(parent.marks.owner, parent.revision, keys, parent.policy))
+            # Of many applications: others have their turn meanwhile.
+            await asyncio.sleep(0)
+        return found
 
     async def plan(self, desired: Desired) -> Plan:
         """The server's own dry run, compared with what is live."""
@@ -168,19 +185,17 @@ class KubernetesRuntime:
         return await self._judge.health(key, await self._live(view, key), version, desired.manifests)
 
     def watch(self) -> AsyncIterator[Moved | Lost] | None:
-        """What moves, by one watch for each kind that is in use; from then on nothing else is asked of what is ours."""
-        return self._moves()
+        """What moves, by one watch for each kind that is in use; from now on nothing else is asked of what is ours."""
+        if self._watched is None:
+            places = Places(self._scopes, self._specification.namespace)
+            self._watched = Watched(self._cluster, self._target.repository, places, self._judge.state)
+        return self._moves(self._watched)
 
-    async def _moves(self) -> AsyncIterator[Moved | Lost]:
-        places = Places(self._scopes, self._specification.namespace)
-        watched = Watched(self._cluster, self._target.repository, places, self._judge.state)
-        self._watched = watched
+    async def _moves(self, watched: Watched) -> AsyncIterator[Moved | Lost]:
         try:
-            kinds = frozenset(kind for parent in await self._records.all() for kind in parent.kinds)
-            known = await resources(self._cluster.discovery, kinds)
-            await watched.follow([CONFIG_MAPS, *known.values()])
-            if kinds - known.keys():
-                yield Lost(f"the cluster no longer knows {', '.join(sorted(kinds - known.keys()))}, of which something is ours")
+            unknown = await watched.begin()
+            if unknown:
+                yield Lost(f"the cluster no longer knows {', '.join(sorted(unknown))}, of which something is ours")
             async for moved in watched.moves():
                 yield moved
         finally:

@@ -14,7 +14,7 @@ from trueup.runtimes.kubernetes.client.watching import Broken, Happened, Kind, L
 from trueup.runtimes.kubernetes.cluster import Cluster
 from trueup.runtimes.kubernetes.fields import Managed
 from trueup.runtimes.kubernetes.live import LiveObject
-from trueup.runtimes.kubernetes.marks import OWNER, owner_in, repository_label
+from trueup.runtimes.kubernetes.marks import OWNER, SET_ID, labels, owner_in, repository_label
 from trueup.runtimes.kubernetes.parent import CONFIG_MAPS, Parent
 from trueup.runtimes.kubernetes.shelf import Shelf, packed
 from trueup.runtimes.kubernetes.views import Direct, resources
@@ -140,6 +140,20 @@ class Watched:
         self._tasks: list[asyncio.Task[None]] = []
         self._told: asyncio.Queue[Moved | Lost] = asyncio.Queue()
 
+    async def parents(self) -> list[Parent]:
+        """The parent of every set of this repository. Raises Unreachable or Refused."""
+        shelf = await self._follower(CONFIG_MAPS).fresh()
+        # A member is in a set and need not be unpacked; a parent is in none.
+        read = [Parent.read(live) for live in shelf.of_set("") if live.key.namespace == self._places.own and SET_ID in labels(live.body)]
+        return [parent for parent in read if parent is not None]
+
+    async def begin(self) -> frozenset[str]:
+        """Watch every kind that a parent names; those that the cluster no longer knows. Raises Unreachable or Refused."""
+        kinds = frozenset(kind for parent in await self.parents() for kind in parent.kinds)
+        known = await resources(self._cluster.discovery, kinds)
+        await self.follow(known.values())
+        return kinds - known.keys()
+
     async def moves(self) -> AsyncIterator[Moved | Lost]:
         """What moves, from now on."""
         while True:
@@ -164,7 +178,7 @@ class Watched:
         return (await self._follower(resource).fresh()).get(key)
 
     async def follow(self, kinds: Iterable[Resource]) -> None:
-        """Begin to watch these kinds, and wait until they are known."""
+        """Begin to watch these kinds, all at once, and wait until they are known."""
         for follower in [self._follower(resource) for resource in kinds]:
             await follower.fresh()
 

@@ -1,6 +1,7 @@
-"""All objects of a kind with some labels, kept up to date: one list, then a watch that is resumed where it broke off.
+"""All objects of a kind with some labels, kept up to date by one watch, which begins with all there is and is resumed where it broke off.
 
-A connection that drops never looks like a deletion: what is gone is told by the server, or found missing in a whole new list.
+A server that cannot begin a watch so (Kubernetes before 1.34, or what only looks like it) is asked for a list first. A dropped connection
+never looks like a deletion: what is gone is told by the server, or found missing when everything is told anew.
 """
 
 import asyncio
@@ -21,6 +22,11 @@ from trueup.runtimes.kubernetes.client.request import Answer, Request
 
 _PAGE: Final = "500"
 _EXPIRED: Final = 410
+_UNKNOWING: Final = (400, 422)
+_ALL_THERE_IS: Final = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
+_END_OF_ALL: Final = "k8s.io/initial-events-end"
+# A server that knows nothing of such a beginning may also take the request for an ordinary watch, and say nothing more.
+_BEGINNING_SECONDS: Final = 20.0
 _FIRST_PAUSE: Final = 0.2
 _LONGEST_PAUSE: Final = 15.0
 _CALM_SECONDS: Final = 2.0
@@ -72,8 +78,18 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 class _Metadata(msgspec.Struct, frozen=True, rename="camel"):
+    name: str = ""
+    namespace: str = ""
     resource_version: str = ""
     next_page: str = msgspec.field(name="continue", default="")
+
+
+class _Bookmarked(msgspec.Struct, frozen=True):
+    annotations: dict[str, str] = {}
+
+
+class _Bookmark(msgspec.Struct, frozen=True):
+    metadata: _Bookmarked = _Bookmarked()
 
 
 class _Versioned(msgspec.Struct, frozen=True):
@@ -91,6 +107,10 @@ class _Expired(Unreachable):
     """The server no longer knows the version to resume from."""
 
 
+class _Unstreamed(Exception):
+    """The server cannot begin a watch with all there is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Watching:
     """What is watched: a kind, in one namespace or (empty) in all, with some labels."""
@@ -102,17 +122,20 @@ class Watching:
 
     async def events(self) -> AsyncIterator[Event]:
         """For as long as it is read: first all there is, then what happens. Trouble is told and tried again."""
-        version, pause = "", _FIRST_PAUSE
+        version, pause, streamed = "", _FIRST_PAUSE, True
         while True:
             begun = time.monotonic()
             try:
-                if not version:
+                if not version and not streamed:
                     items, version = await self._list()
                     yield Listed(items)
                 async for event, reached in self._watch(version):
                     version = reached
                     if event is not None:
                         yield event
+            except _Unstreamed:
+                streamed = False
+                continue
             except _Expired:
                 version = ""
             except (Unreachable, Refused) as error:
@@ -136,23 +159,37 @@ class Watching:
             if not place:
                 return items, page.metadata.resource_version
 
-    async def _watch(self, version: str) -> AsyncIterator[tuple[Happened | Resumed | None, str]]:
-        """What happens after a version, each with the version to resume from; ends when the server ends the watch."""
+    async def _watch(self, version: str) -> AsyncIterator[tuple[Listed | Happened | Resumed | None, str]]:
+        """What happens after a version, each with the version to resume from; ends when the server ends the watch.
+
+        Without a version it begins with all there is. Raises _Unstreamed when the server cannot do that.
+        """
         seconds = str(random.randint(240, 480))
         asked = {"watch": "true", "allowWatchBookmarks": "true", "resourceVersion": version, "timeoutSeconds": seconds}
         request = Request("GET", self.resource.path(self.namespace), {"labelSelector": self.selector, **asked})
-        async with self.connection.stream(request) as (answer, pieces):
+        async with self.connection.stream(request if version else request.within(**_ALL_THERE_IS)) as (answer, pieces):
             if answer.status == _EXPIRED:
                 raise _Expired("the version to resume from is too old")
+            if not version and answer.status in _UNKNOWING:
+                raise _Unstreamed
             self._refuse(answer)
+            events = self._events(pieces)
+            if not version:
+                items, version = await _beginning(events)
+                yield Listed(items), version
             yield Resumed(), version
-            async for line in _lines(pieces):
-                event = msgspec.json.decode(line, type=_Line)
-                said = msgspec.json.decode(event.object, type=_Versioned)
-                if event.type == Kind.ERROR:
-                    self._fail(said)
+            async for event, said in events:
                 version = said.metadata.resource_version or version
                 yield (None if event.type == Kind.BOOKMARK else Happened(Kind(event.type), bytes(event.object))), version
+
+    async def _events(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[tuple[_Line, _Versioned]]:
+        """Each event, and as much of its object as every one has."""
+        async for line in _lines(pieces):
+            event = msgspec.json.decode(line, type=_Line)
+            said = msgspec.json.decode(event.object, type=_Versioned)
+            if event.type == Kind.ERROR:
+                self._fail(said)
+            yield event, said
 
     def _refuse(self, answer: Answer) -> None:
         if answer.refusal:
@@ -164,6 +201,24 @@ class Watching:
         if said.code == _EXPIRED:
             raise _Expired("the version to resume from is too old")
         raise Unreachable(f"the watch of {self.resource.plural} broke: {said.message}", where=self.connection.access.server)
+
+
+async def _beginning(events: AsyncIterator[tuple[_Line, _Versioned]]) -> tuple[list[bytes], str]:
+    """All there is, and of which moment that is; what happens while it is told is part of it."""
+    items: dict[tuple[str, str], bytes] = {}
+    try:
+        async with asyncio.timeout(_BEGINNING_SECONDS):
+            async for event, said in events:
+                place = (said.metadata.namespace, said.metadata.name)
+                if event.type == Kind.DELETED:
+                    items.pop(place, None)
+                elif event.type != Kind.BOOKMARK:
+                    items[place] = bytes(event.object)
+                elif _END_OF_ALL in msgspec.json.decode(event.object, type=_Bookmark).metadata.annotations:
+                    return list(items.values()), said.metadata.resource_version
+    except TimeoutError:
+        raise _Unstreamed from None
+    raise Unreachable("the watch ended before it had begun")
 
 
 async def _lines(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
