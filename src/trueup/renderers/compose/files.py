@@ -24,6 +24,7 @@ class Files:
 
     def kind(self, path: str) -> str | None:
         """``file``, ``folder`` or None. Raises DeclarationError for a link that leaves the tree."""
+        path = str(path)  # what is told to others is plain text
         kind = self._tree.kind(path)
         if kind == "file":
             self._files[path] = self._tree.object_id(path) or ""

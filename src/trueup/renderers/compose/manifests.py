@@ -75,7 +75,7 @@ class Manifests:
     def _manifest(self, kind: str, name: str, spec: Body, place: Place) -> Manifest:
         metadata: Body = {"name": name, "namespace": self._project.name}
         body: Body = {"apiVersion": API_VERSION, "kind": kind, "metadata": metadata, "spec": spec}
-        return Manifest(Key.of(body), body, Origin(place.file, place.line))
+        return Manifest(Key.of(body), body, Origin(str(place.file), place.line))
 
     def _mount(self, written: Body, placed: tuple[Table, Place]) -> Body:
         table, place = placed
