@@ -19,13 +19,15 @@ from trueup.runtimes.compose.engine import Absent
 from trueup.runtimes.compose.holding import holdings
 from trueup.runtimes.compose.labels import Marks, marks_of
 from trueup.runtimes.compose.look import Look, ServiceLook, version_of
-from trueup.runtimes.compose.making import Maker, remove, stop
+from trueup.runtimes.compose.making import Maker
 from trueup.runtimes.compose.picture import MOVING, Picture
 from trueup.runtimes.compose.planning import keeps, look_at, seen_at
-from trueup.runtimes.compose.putting import Putting
 from trueup.runtimes.compose.record import Entry, Record, Standing
+from trueup.runtimes.compose.renewing import Renewal
 from trueup.runtimes.compose.scene import Scene, Stage
+from trueup.runtimes.compose.sweeping import sweep
 from trueup.runtimes.compose.things import applied, creation_of
+from trueup.runtimes.compose.updating import discard, settle
 
 _AT_ONCE = 8
 _OUTDATED = "it moved since the plan was made"
@@ -70,6 +72,8 @@ class Batch:
             await asyncio.gather(*tasks, return_exceptions=True)
             self.picture.doubt(*MOVING)
         await self._conclude()
+        if any(action.key.kind == "Service" for action in acting):
+            await self._sweep()
 
     async def _declare(self) -> None:
         """Whose it is, and under which policy, is known before anything is there."""
@@ -88,6 +92,12 @@ class Batch:
         for project in self.scene.projects:
             stays = project in owned or (not self.desired.removed and any(key.namespace == project for key in self.scene.manifests))
             await self._remember(project, partial(_concluded, there=there, standing=standing, stays=stays))
+
+    async def _sweep(self) -> None:
+        scene = await self.stage.at(self.desired, await self.picture.look(MOVING), self.records)
+        for project in scene.projects & scene.shot.projects & self.records.keys():
+            with suppress(Refused):
+                await sweep(scene, project, self.picture.carrier(project))
 
     async def _remember(self, project: str, change: Callable[[Record], Record]) -> None:
         async with self._writing:
@@ -121,17 +131,20 @@ class Batch:
             return _outdated(action)
         if look.refusal:
             raise Refused(look.refusal)
-        await self._put(scene, look)
-        return msgspec.structs.replace(done, version=await self._settle(action.key))
+        if await settle(self.picture.engine, scene.containers.get(action.key, ())):
+            # What an update left that was broken off is in order now, and no longer what was planned with.
+            return _outdated(action)
+        note = await self._put(scene, look)
+        return msgspec.structs.replace(done, message=note, version=await self._settle(action.key))
 
-    async def _put(self, scene: Scene, look: Look) -> None:
+    async def _put(self, scene: Scene, look: Look) -> str:
+        """What is worth saying about it."""
         if isinstance(look, ServiceLook) and look.service is not None:
             maker = Maker(self.picture.engine, self.picture.carrier(look.key.namespace), scene, look.service)
-            await Putting(self.picture.engine, self.picture.images, maker, look).put()
-        elif not look.mine and look.seen and not look.changes:
-            return
-        else:
+            return await Renewal(self.picture.engine, self.picture.images, maker, look).carry_out()
+        if look.mine or not look.seen or look.changes:
             await self._make(scene, look)
+        return ""
 
     async def _make(self, scene: Scene, look: Look) -> None:
         """A network or volume."""
@@ -202,8 +215,7 @@ class Batch:
         engine = self.picture.engine
         if key.kind == "Service":
             containers = [each for each in scene.containers.get(key, ()) if each.marks.owner == scene.owner]
-            await asyncio.gather(*(stop(engine, each) for each in containers))
-            await asyncio.gather(*(remove(engine, each.id) for each in containers))
+            await asyncio.gather(*(discard(engine, each) for each in containers))
             return
         with suppress(Absent):
             await engine.delete(f"/{key.kind.lower()}s/{scene.things[key].body['Name']}")

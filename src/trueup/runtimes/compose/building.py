@@ -6,6 +6,7 @@ done once for a content, and going back to an older commit needs none.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -14,7 +15,7 @@ from trueup.model.contracts import Tree
 from trueup.model.errors import Refused, TrueupError
 from trueup.model.manifest import Body, digest_of
 from trueup.runtimes.compose.content import Leaf, blob_id, listing
-from trueup.runtimes.compose.engine import Engine
+from trueup.runtimes.compose.engine import Absent, Engine
 from trueup.runtimes.compose.images import Heard, drained
 from trueup.runtimes.compose.packing import folders_of, packed
 from trueup.runtimes.compose.references import reference_of
@@ -107,6 +108,13 @@ async def build(engine: Engine, wanted: Build, tree: Tree, logins: Mapping[str, 
             reference = reference_of(name)
             await engine.post(f"/images/{wanted.tag}/tag", None, repo=reference.name, tag=reference.tag)
     return str((await engine.get(f"/images/{wanted.tag}/json"))["Id"])
+
+
+async def bring_built(engine: Engine, wanted: Build, tree: Tree, logins: Mapping[str, str], image: str = "") -> str:
+    """Have the image, built before or now; its identity. Raises Refused."""
+    with suppress(Absent):
+        return str((await engine.get(f"/images/{wanted.tag}/json"))["Id"])
+    return await build(engine, wanted, tree, logins, image)
 
 
 class Ignored:

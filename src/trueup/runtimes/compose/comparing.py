@@ -7,6 +7,7 @@ from typing import Any, Final
 from trueup.model.contracts import Owner
 from trueup.model.manifest import Body, Key, digest_of
 from trueup.model.plan import Change, Effect
+from trueup.model.secret import MASK
 from trueup.runtimes.compose.container import Container
 from trueup.runtimes.compose.content import RECREATE, RESTART
 from trueup.runtimes.compose.fields import changes_between, ignored_fields, kept
@@ -27,9 +28,8 @@ _ORDER: Final = list(Deed)
 def look_at_service(scene: Scene, key: Key) -> ServiceLook:
     """A service that is desired."""
     there = scene.containers.get(key, ())
-    service, image = _wanted(scene, key, there), None
-    if not service.spec.get("build"):
-        image = scene.images.get(service.image)
+    service = _wanted(scene, key, there)
+    image = scene.images.get(service.image)
     owner = _owner(there, scene.owner)
     mine = owner == scene.owner
     steps = tuple(_steps(scene, service, image, there, mine))
@@ -56,16 +56,20 @@ def seen_of(scene: Scene, key: Key, there: Sequence[Container]) -> str:
     """A digest of what is compared of a service's containers, with their identity and owner; empty when there are none."""
     attached = scene.attached(key.namespace)
     parts = [
-        [each.id, each.name, str(each.marks.owner or ""), each.live_spec(attached), each.was_stopped, each.runs or each.completed]
+        [each.id, each.name, str(each.marks.owner or ""), each.live_spec(attached), _state_of(each), scene.exposed.get(each.id, ())]
         for each in there
     ]
     return digest_of(parts) if parts else ""
 
 
+def _state_of(container: Container) -> tuple[bool, bool]:
+    return container.was_stopped, container.runs or container.completed
+
+
 def _wanted(scene: Scene, key: Key, there: Sequence[Container]) -> Service:
     """The service with what is left alone as it is."""
-    manifest = scene.manifests[key]
-    service = Service.of(manifest)
+    service = scene.service(key)
+    assert service is not None
     ignored = ignored_fields(key, scene.desired.application.spec.ignore)
     if ignored is None or not there:
         return service
@@ -117,13 +121,22 @@ def _changes(scene: Scene, service: Service, image: Image | None, step: Step) ->
     container = step.container
     assert container is not None
     yield from changes_between(container.live_spec(scene.attached(service.project)), service.applied)
-    if image is not None and image.identity != container.image and image.reference.tagged == _tagged(container):
+    if image is not None and _is_another(image, service, container):
         yield Change(_IMAGE, f"{service.image} ({container.image[:19]})", image.shown)
+    for target in scene.exposed.get(container.id, ()):
+        yield Change(f"spec.secrets[target={target}]", MASK, MASK)
     if container.name != step.name:
         yield Change("spec.container_name", container.name, step.name)
     now, then = _state(container, service.stopped), "stopped" if service.stopped else "running"
     if now != then:
         yield Change(_STATE, now, then)
+
+
+def _is_another(image: Image, service: Service, container: Container) -> bool:
+    """Whether the name of its image stands for another one now. What cannot be found out does not count against what runs."""
+    if not image.identity and (image.trouble or service.built):
+        return False
+    return image.identity != container.image and image.reference.tagged == _tagged(container)
 
 
 def _tagged(container: Container) -> str:
@@ -205,10 +218,10 @@ def _lesser(deeds: Sequence[Deed]) -> Effect:
 def _reason(service: Service, image: Image | None, there: Sequence[Container], steps: Sequence[Step]) -> str:
     parts = ["" if there else "it is not there"]
     made = any(step.deed in (Deed.CREATE, Deed.RECREATE) for step in steps)
-    if image is not None and image.pull and made:
-        parts.append(f"{service.image} has to be pulled")
-    if image is not None and image.trouble and made:
-        parts.append(image.trouble)
+    if image is not None and made:
+        parts.append(f"{service.image} has to be built" if service.built and not image.identity else "")
+        parts.append(f"{service.image} has to be pulled" if image.pull else "")
+        parts.append(image.trouble if not service.built else "")
     if there and any(change.path == _IMAGE and "(" in str(change.before) for step in steps for change in step.changes):
         parts.append("its image is another one now")
     return "; ".join(part for part in parts if part)

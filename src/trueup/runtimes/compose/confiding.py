@@ -17,7 +17,7 @@ _FOLDER: Final = 0o755
 
 def secrets_of(spec: Mapping[str, Any], tree: Tree, secret: Callable[[str], Secret]) -> bytes:
     """The archive to be unpacked at the root; empty when there are no secrets. Raises DeclarationError, SettingsError."""
-    members = [(_member(entry), _content(entry, tree, secret)) for entry in spec.get("secrets") or ()]
+    members = [(_member(entry), value_of(entry, tree, secret)) for entry in spec.get("secrets") or ()]
     return archive([*((_folder(each), b"") for each in folders_of(spec)), *members]) if members else b""
 
 
@@ -51,5 +51,6 @@ def _folder(path: str) -> tarfile.TarInfo:
     return member
 
 
-def _content(entry: Mapping[str, Any], tree: Tree, secret: Callable[[str], Secret]) -> bytes:
+def value_of(entry: Mapping[str, Any], tree: Tree, secret: Callable[[str], Secret]) -> bytes:
+    """The value of one secret. Raises DeclarationError, SettingsError."""
     return secret(str(entry["name"])).reveal().encode() if "name" in entry else tree.read(str(entry["content"]).strip("/"))

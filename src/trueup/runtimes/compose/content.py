@@ -82,6 +82,12 @@ def pieces_of(service: str, spec: Body, tree: Tree) -> list[Piece]:
     return volumes + [_from_config(service, entry, tree, usual) for entry in spec.get("configs") or ()]
 
 
+def mounts_of(service: str, spec: Body) -> list[str]:
+    """The names of all its mounts."""
+    volumes = [entry for entry in spec.get("volumes") or () if "content" in entry]
+    return [mount_id(service, str(entry["target"])) for entry in [*volumes, *(spec.get("configs") or ())]]
+
+
 def mount_id(service: str, target: str) -> str:
     """The name of a mount in the record volume."""
     return f"{service}-{digest_of(target)[:10]}"

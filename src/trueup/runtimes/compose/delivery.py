@@ -6,7 +6,7 @@ goes through. The engine follows the link when a container starts, so what runs 
 
 import asyncio
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import IO, Final
 
@@ -50,13 +50,22 @@ class Delivery:
         if folders:
             await self.carrier.unpack(_links(folders))
 
-    async def sweep(self, used: Iterable[str]) -> list[str]:
-        """Take away the folders that no mount leads to and that are not among those used; which they were."""
-        kept = {*used, *(await self.links()).values()}
+    async def sweep(self, used: Iterable[str], mounts: Collection[str] | None = None) -> list[str]:
+        """Take away the folders that no mount leads to and that are not among those used; which they were.
+
+        Where ``mounts`` are given, every other mount is taken away too.
+        """
+        links = await self.links()
+        ended = [] if mounts is None else [mount for mount in links if mount not in mounts]
+        kept = {*used, *(folder for mount, folder in links.items() if mount not in ended)}
         gone = {version: folder for version, (_, folder) in (await self._index()).items() if folder and folder not in kept}
-        if gone:
+        names = [
+            *(f"{LIVE}/{mount}" for mount in ended),
+            *(f"index/{version}" for version in gone),
+            *(f"files/{folder}" for folder in gone.values()),
+        ]
+        if names:
             # A file takes the place of the folder, and nothing of the version is left: an archive cannot take away by itself.
-            names = [*(f"index/{version}" for version in gone), *(f"files/{folder}" for folder in gone.values())]
             await self.carrier.unpack(archive((tarfile.TarInfo(name), b"") for name in names))
         return sorted(gone.values())
 

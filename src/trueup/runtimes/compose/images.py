@@ -11,8 +11,9 @@ from typing import Any, Final
 import msgspec
 
 from trueup.model.errors import Refused, TrueupError, Unreachable
-from trueup.model.secret import MASK, Secret
+from trueup.model.secret import MASK
 from trueup.runtimes.compose.engine import Absent, Engine
+from trueup.runtimes.compose.login import Login
 from trueup.runtimes.compose.references import HUB, Reference, reference_of
 
 _HUB_LOGIN: Final = "https://index.docker.io/v1/"
@@ -21,14 +22,6 @@ _PERIODS: Final = {"always": 60.0, "daily": _DAY, "weekly": 7 * _DAY}
 _EVERY: Final = re.compile(r"(\d+)([smhdw])")
 Heard = list[dict[str, Any]]
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": _DAY, "w": 7 * _DAY}
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """Who we are at a registry."""
-
-    username: str
-    password: Secret
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from trueup.runtimes.compose.images import Images
 from trueup.runtimes.compose.picture import Picture
 from trueup.runtimes.compose.runtime import ComposeRuntime
 from trueup.runtimes.compose.scene import Stage
+from trueup.runtimes.compose.target import logins_of
 
 
 def opened(target: Target, access: Access, place: Place) -> ComposeRuntime:
     """The runtime. Nothing is asked of the engine yet."""
     engine = Engine(access)
-    return ComposeRuntime(target.name, engine, Stage(Picture(engine, Images(engine)), place.secret))
+    return ComposeRuntime(target.name, engine, Stage(Picture(engine, Images(engine, logins_of(place))), place.secret))

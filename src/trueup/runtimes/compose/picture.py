@@ -1,6 +1,10 @@
 """What is at an engine, as of now: asked for once, and kept up to date by its events for as long as somebody hears them."""
 
 import asyncio
+import hmac
+import io
+import os
+import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -64,6 +68,8 @@ class Picture:
         self._records: dict[str, Record] = {}
         self._carriers: dict[str, Carrier] = {}
         self._looking = asyncio.Lock()
+        self._contents: dict[tuple[str, str], bytes] = {}
+        self._pepper = os.urandom(32)
         self._held: tuple[Shot, Held] | None = None
 
     def carrier(self, project: str) -> Carrier:
@@ -90,6 +96,16 @@ class Picture:
         found = dict(zip(missing, await asyncio.gather(*(self._inspection(each) for each in missing)), strict=True))
         known = {each: found.get(each) or (self._inspected.get(each) if self.kept else None) for each in asked}
         return {identity: body for identity, body in known.items() if body}
+
+    async def holds(self, container: str, target: str, value: bytes) -> bool:
+        """Whether a file of a container has this very content."""
+        wanted = hmac.digest(self._pepper, value, "sha256")
+        if self.kept and self._contents.get((container, target)) == wanted:
+            return True
+        self._contents[container, target] = b""
+        found = await self._content(container, target)
+        self._contents[container, target] = hmac.digest(self._pepper, found, "sha256") if found is not None else b""
+        return hmac.compare_digest(self._contents[container, target], wanted)
 
     async def record(self, project: str, shot: Shot) -> Record:
         """What is remembered of a project."""
@@ -126,6 +142,8 @@ class Picture:
         for identity in containers:
             self._stale.add(CONTAINERS)
             self._inspected.pop(identity, None)
+            for place in [place for place in self._contents if place[0] == identity]:
+                del self._contents[place]
 
     def forget_record(self, project: str) -> None:
         """A record is not as it was."""
@@ -136,6 +154,7 @@ class Picture:
         self.kept = kept
         self._stale = set(_ALL)
         self._inspected.clear()
+        self._contents.clear()
         self._records.clear()
 
     async def _inspection(self, identity: str) -> Body | None:
@@ -151,6 +170,16 @@ class Picture:
             if body:
                 self._inspected[identity] = body
         return body or None
+
+    async def _content(self, container: str, target: str) -> bytes | None:
+        try:
+            archive = await self.engine.get_archive(container, target)
+        except Absent:
+            return None
+        with tarfile.open(fileobj=io.BytesIO(archive)) as opened:
+            member = opened.next()
+            file = opened.extractfile(member) if member and member.isfile() else None
+            return file.read() if file else None
 
     async def _asked(self, kinds: frozenset[str]) -> Shot:
         old = self._shot

@@ -5,11 +5,13 @@ import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from trueup.model.contracts import Desired, Owner
+from trueup.model.contracts import Desired, Owner, Tree
 from trueup.model.errors import Refused
 from trueup.model.manifest import Body, Key, Manifest
 from trueup.model.secret import Secret
+from trueup.runtimes.compose.building import Build, build_of
 from trueup.runtimes.compose.container import Container, is_of_a_project
+from trueup.runtimes.compose.exposure import Exposure
 from trueup.runtimes.compose.holding import identity_of, key_in
 from trueup.runtimes.compose.images import Image
 from trueup.runtimes.compose.labels import OWNER, Marks, OfCompose, marks_in
@@ -35,7 +37,10 @@ class Scene:
     containers: Mapping[Key, tuple[Container, ...]] = field(default_factory=dict)
     things: Mapping[Key, Thing] = field(default_factory=dict)
     images: Mapping[str, Image] = field(default_factory=dict)
+    builds: Mapping[Key, Build] = field(default_factory=dict)
     secret: Callable[[str], Secret] | None = None
+    exposed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The containers in which a secret is not what it should be, and where."""
 
     @property
     def projects(self) -> frozenset[str]:
@@ -53,7 +58,8 @@ class Scene:
     def service(self, key: Key) -> Service | None:
         """A service as Git wants it."""
         manifest = self.manifests.get(key)
-        return Service.of(manifest) if manifest and key.kind == "Service" else None
+        build = self.builds.get(key)
+        return Service.of(manifest, build.tag if build else "") if manifest and key.kind == "Service" else None
 
     def names(self, kind: str, project: str) -> dict[str, str]:
         """The networks or volumes of a project: their key in the Compose file -> their name at the engine."""
@@ -93,8 +99,12 @@ class Stage:
         bodies = await self.picture.inspect(_relevant(shot, owner, records, manifests, only))
         containers = _grouped(bodies.values(), records, manifests)
         things = dict(_things(shot, records, manifests))
-        images = await self._images([manifest for key, manifest in manifests.items() if only is None or key in only], shot)
-        return Scene(desired, owner, shot, records, manifests, containers, things, images, self.secret)
+        asked = [manifest for key, manifest in manifests.items() if key.kind == "Service" and (only is None or key in only)]
+        builds = await asyncio.to_thread(_builds, asked, desired.tree)
+        images = await self._images([Service.of(each, builds[each.key].tag if each.key in builds else "") for each in asked], shot)
+        checked = [(Service.of(each).spec, containers.get(each.key, ())) for each in asked]
+        exposed = await Exposure(self.picture, desired.tree, self.secret).of(checked)
+        return Scene(desired, owner, shot, records, manifests, containers, things, images, builds, self.secret, exposed)
 
     async def containers(self, key: Key) -> tuple[Container, ...]:
         """The containers of one service, whether Git wants it or not."""
@@ -106,14 +116,17 @@ class Stage:
         bodies = await self.picture.inspect(str(each["Id"]) for each in asked)
         return _grouped(bodies.values(), {key.namespace: record}, {}).get(key, ())
 
-    async def _images(self, manifests: Iterable[Manifest], shot: Shot) -> dict[str, Image]:
-        wanted = {}
-        for manifest in manifests:
-            if manifest.key.kind == "Service" and not manifest.body["spec"].get("build"):
-                service = Service.of(manifest)
-                wanted[service.image] = str(service.spec.get("pull_policy") or "")
+    async def _images(self, services: Iterable[Service], shot: Shot) -> dict[str, Image]:
+        # What is built for a service comes from no registry.
+        wanted = {each.image: "never" if each.built else str(each.spec.get("pull_policy") or "") for each in services}
         resolved = await asyncio.gather(*(self.picture.images.resolve(image, policy, shot.shelf) for image, policy in wanted.items()))
         return dict(zip(wanted, resolved, strict=True))
+
+
+def _builds(manifests: Iterable[Manifest], tree: Tree) -> dict[Key, Build]:
+    """What is built for services. Raises DeclarationError."""
+    asked = ((each.key, (each.body.get("spec") or {}).get("build")) for each in manifests)
+    return {key: build_of(key.namespace, key.name, told, tree) for key, told in asked if told}
 
 
 def by_key(desired: Desired) -> dict[Key, Manifest]:

@@ -16,16 +16,17 @@ _LONGEST_TEXT: Final = 2048
 
 @dataclass(frozen=True)
 class Service:
-    """One service of a project. ``spec`` is as Compose writes it in full."""
+    """One service of a project. ``spec`` is as Compose writes it in full; ``built`` is the tag of the image that is built for it."""
 
     key: Key
     spec: Body
     sources: Mapping[str, str] = field(default_factory=dict)
+    built: str = ""
 
     @classmethod
-    def of(cls, manifest: Manifest) -> "Service":
+    def of(cls, manifest: Manifest, built: str = "") -> "Service":
         """The service of a manifest."""
-        return cls(manifest.key, manifest.body.get("spec") or {}, manifest.sources)
+        return cls(manifest.key, manifest.body.get("spec") or {}, manifest.sources, built)
 
     @property
     def name(self) -> str:
@@ -60,8 +61,8 @@ class Service:
 
     @property
     def image(self) -> str:
-        """The image's reference; that of a built one is its own unless it is named."""
-        return str(self.spec.get("image") or f"{self.project}-{self.name}")
+        """The image's reference; that of a built one names its content."""
+        return self.built or str(self.spec.get("image") or f"{self.project}-{self.name}")
 
     def container_name(self, number: int) -> str:
         """The name of one of its containers, counted from 1."""

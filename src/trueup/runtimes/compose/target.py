@@ -9,6 +9,8 @@ from trueup.model.application import Declared, Target
 from trueup.model.contracts import Place
 from trueup.model.errors import SettingsError
 from trueup.runtimes.compose.access import Access, fault_of
+from trueup.runtimes.compose.login import Login
+from trueup.runtimes.compose.references import HUB, reference_of
 from trueup.toolkit.validated import validated
 
 DEFAULT: Final = "unix:///var/run/docker.sock"
@@ -39,10 +41,19 @@ class Specification(Declared):
     client_key: SecretName | None = None
 
 
+class Registry(Declared):
+    """A login at a registry: ``server`` (left out: Docker Hub), ``username``, and ``password``, the name of a secret."""
+
+    server: str = HUB
+    username: str
+    password: SecretName
+
+
 class Allowed(Declared):
-    """The operator's limits: globs of the ``engines`` that targets may name (left out: this machine's own)."""
+    """The operator's limits: globs of the ``engines`` that targets may name (left out: this machine's own), logins at ``registries``."""
 
     engines: tuple[str, ...] = (DEFAULT,)
+    registries: tuple[Registry, ...] = ()
 
 
 def specification_of(target: Target) -> Specification:
@@ -74,6 +85,14 @@ def access_of(specification: Specification, place: Place) -> Access:
     certificate = place.secret(specification.client_certificate.secret) if specification.client_certificate else None
     key = place.secret(specification.client_key.secret) if specification.client_key else None
     return Access(specification.engine, specification.certificate_authority, certificate, key)
+
+
+def logins_of(place: Place) -> dict[str, Login]:
+    """Registry -> who we are there. Raises SettingsError for a secret that is not set."""
+    allowed = validated(Allowed, place.allowed, "the compose runtime's settings", "")
+    return {
+        reference_of(f"{each.server}/a/b").registry: Login(each.username, place.secret(each.password.secret)) for each in allowed.registries
+    }
 
 
 def _where(target: Target) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from trueup.model.manifest import Body
+from trueup.runtimes.compose.confiding import secret_folders
 from trueup.runtimes.compose.limits import limits_of, restart_of
 from trueup.runtimes.compose.service import Service
 from trueup.runtimes.compose.units import nanoseconds, seconds, size
@@ -134,6 +135,7 @@ def _mounts(service: Service, around: Surroundings) -> Body:
         {"Type": "bind", "Source": around.mounted[entry["target"]], "Target": entry["target"], "ReadOnly": True}
         for entry in service.spec.get("configs") or ()
     ]
+    mounts += [{"Type": "volume", "Target": folder} for folder in secret_folders(service.spec)]
     taken = {str(entry["target"]).rstrip("/") for entry in service.spec.get("volumes") or ()}
     mounts += [
         {"Type": "volume", "Source": name, "Target": target} for target, name in around.inherited.items() if target.rstrip("/") not in taken
