@@ -106,6 +106,7 @@ async def assemble(
         person=Person(settings.identity.name, settings.identity.email),
         offers=offers,
         lacking=_lacking(confinement),
+        weaker=_weaker(confinement),
     )
     try:
         yield Engine(equipment, lambda: _is_served(settings), settings.limits.concurrency, settings.limits.fetches)
@@ -160,6 +161,14 @@ def _lacking(confinement: Confinement) -> Callable[[], tuple[str, ...]]:
         return tuple(f"renderers cannot be confined, without {each}" for each in missing) if confinement.require else ()
 
     return lacking
+
+
+def _weaker(confinement: Confinement) -> Callable[[], tuple[str, ...]]:
+    def weaker() -> tuple[str, ...]:
+        missing = () if confinement.require else confinement.missing
+        return (*(f"renderers run without {each}" for each in missing), *(f"renderers: {each}" for each in confinement.weaker))
+
+    return weaker
 
 
 def _silent() -> logging.Logger:

@@ -104,3 +104,4 @@ async def test_a_machine_that_cannot_confine_says_so(estate: Estate, kustomize: 
     async with estate.served(render={**kustomize, "confine": "best"}) as operator:
         await eventually(lambda: "renderers run without a file system" in estate.log.getvalue())
         assert not [reason for reason in await operator.engine.ready() if "confined" in reason]
+        assert "renderers run without a file system" in (await operator.engine.warnings())[0]

@@ -31,7 +31,8 @@ class Equipment:
     """The memory behind its one thread (``store``), threads for what computes of an application (``work``) and of a whole repository
     (``steps``; a large one holds up no walk), and everything else that a walk needs.
 
-    ``lacking`` finds out, and blocks, what this machine cannot give although the operator requires it.
+    ``lacking`` finds out, and blocks, what this machine cannot give although the operator requires it; ``weaker`` what it gives in a
+    weaker way than it might.
     """
 
     memory: Memory
@@ -47,3 +48,4 @@ class Equipment:
     person: Person
     offers: TargetOffers
     lacking: Callable[[], tuple[str, ...]] = lambda: ()
+    weaker: Callable[[], tuple[str, ...]] = lambda: ()

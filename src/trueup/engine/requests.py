@@ -356,6 +356,8 @@ class Engine:
         self.loop.following = {each.repository.identity: each for each in followings}
         # What is lacking is told at the start, not when an application needs it.
         await self.equipment.steps.through(self.equipment.lacking)
+        for each in await self.warnings():
+            self.equipment.telemetry.info(each)
         await self.loop.run(followings, retain)
 
     async def trigger(self, url: str = "") -> int:
@@ -373,6 +375,10 @@ class Engine:
             if followed is None or (not followed.commit and followed.hold is None):
                 reasons.append(f"{each.repository.url}: {(followed and followed.error) or 'not read yet'}")
         return [*reasons, *await self.equipment.steps.through(self.equipment.lacking)]
+
+    async def warnings(self) -> list[str]:
+        """What this machine gives in a weaker way than it might."""
+        return list(await self.equipment.steps.through(self.equipment.weaker))
 
 
 def _unfinished(answer: RolledBack, run: Run) -> TrueupError:

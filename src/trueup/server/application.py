@@ -32,6 +32,9 @@ class Triggered(Protocol):
     async def ready(self) -> list[str]:
         """Why it is not ready; empty when it is."""
 
+    async def warnings(self) -> list[str]:
+        """What this machine gives in a weaker way than it might; no reason not to be ready."""
+
 
 class Trigger(msgspec.Struct):
     """The body of a trigger; what else a forge sends along is not looked at."""
@@ -46,10 +49,11 @@ class Woken(msgspec.Struct):
 
 
 class Readiness(msgspec.Struct):
-    """Whether it is ready, and why not."""
+    """Whether it is ready, and why not; and what is weaker than it might be."""
 
     ready: bool
     reasons: list[str]
+    warnings: list[str] = []
 
 
 class Failure(msgspec.Struct):
@@ -69,7 +73,8 @@ def application(engine: Triggered, token: Secret | None, metrics: Callable[[], b
     @get("/readyz")
     async def readyz() -> Response[Readiness]:
         reasons = await engine.ready()
-        return Response(Readiness(not reasons, reasons), status_code=HTTP_503_SERVICE_UNAVAILABLE if reasons else 200)
+        told = Readiness(not reasons, reasons, await engine.warnings())
+        return Response(told, status_code=HTTP_503_SERVICE_UNAVAILABLE if reasons else 200)
 
     @get("/metrics", sync_to_thread=True)
     def figures() -> Response[bytes]:

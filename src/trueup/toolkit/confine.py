@@ -2,7 +2,8 @@
 
 The command sees a file system that holds these files, itself and the system's programs and libraries, and nothing more; no network, no
 process but its own, an environment of ``PATH``, ``HOME`` and ``LANG``, and limits on memory, time, files and output. What this machine
-cannot give is told in ``Confinement.missing``, and ``require`` decides whether that is an error.
+cannot give is told in ``Confinement.missing``, and ``require`` decides whether that is an error; what it gives in a weaker way is told in
+``Confinement.weaker``. Where namespaces are not allowed, Landlock keeps a command from files and TCP all the same, if the kernel has it.
 """
 
 import asyncio
@@ -12,13 +13,14 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from trueup.model.errors import SettingsError
+from trueup.toolkit import confine_cgroup, confine_landlock
 from trueup.toolkit.process import Completed, Limits, run
 
 WORK: Final = "work"
@@ -28,7 +30,10 @@ NAMESPACES: Final = ("unshare", "--user", "--map-root-user", "--net", "--ipc", "
 SYSTEM: Final = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "nix")
 SYSTEM_PATH: Final = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 UNCONFINED: Final = 125
-ENTER: Final = 'mount -a -T "$1" && root="$2" && shift 2 && exec chroot "$root" "$@"; exit 125'
+# Root's processes are counted by no limit of its own, only by the numbers that its namespace has to give (Linux 6.14 and later).
+COUNTED: Final = 'mount -t proc proc "$1" && echo "$2" > "$1/sys/kernel/pid_max"; counted=$?; umount "$1"; '
+ENTER: Final = 'mount -a -T "$3" && root="$4" && shift 4 && exec chroot "$root" "$@"; exit 125'
+JOIN: Final = ("sh", "-c", 'echo 0 > "$1" && shift && exec "$@"; exit 125', "sh")
 # Root of a user namespace has every right inside of it; a command needs none of them, and without them a changed root cannot be left.
 DROP: Final = ("sh", "-c", 'cd /work && exec "$@"; exit 125', "sh", "setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs")
 
@@ -36,7 +41,8 @@ DROP: Final = ("sh", "-c", 'cd /work && exec "$@"; exit 125', "sh", "setpriv", "
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """``memory``: bytes of data (a program in Go reserves far more addresses than it uses, so it is not the address space that counts).
-    ``file``: bytes of one file. ``output``: bytes of what is said. ``deadline`` and ``cpu``: seconds."""
+    ``file``: bytes of one file. ``output``: bytes of what is said. ``deadline`` and ``cpu``: seconds.
+    ``processes``: of the command and all that it starts together, threads included."""
 
     memory: int = 1024**3
     file: int = 64 * 1024**2
@@ -82,10 +88,31 @@ class Confinement:
         if not shutil.which("prlimit"):
             found.append("limits of memory, time and files (prlimit of util-linux is not installed)")
         if not self._isolates:
-            found.append("a file system and network of its own (unshare of util-linux fails: user namespaces are not allowed here)")
+            known = confine_landlock.version()
+            kept = (
+                f"; Landlock keeps them from files{' and TCP' if known >= confine_landlock.TCP_SINCE else ''} all the same" if known else ""
+            )
+            reason = "unshare of util-linux fails: user namespaces are not allowed here"
+            found.append(f"a file system and network of their own ({reason}{kept})")
         if found and not self.require:
             self._told(tuple(found))
         return tuple(found)
+
+    @cached_property
+    def weaker(self) -> tuple[str, ...]:
+        """What this machine gives in a weaker way, for people."""
+        found = []
+        if self._group is None:
+            found.append("memory is limited for each process, not for all of a render together (no control group was delegated to us)")
+        if not self._group and os.geteuid() == 0 and self._isolates and not self._counts:
+            found.append("the number of processes is not limited, for root has no such limit: run Trueup as a user of its own")
+        if not confine_landlock.version():
+            found.append("there is no second wall behind the namespaces (the kernel has no Landlock)")
+        return tuple(found)
+
+    @cached_property
+    def _group(self) -> Path | None:
+        return confine_cgroup.parent()
 
     @cached_property
     def _isolates(self) -> bool:
@@ -93,7 +120,13 @@ class Confinement:
         if not all(shutil.which(name, path=SYSTEM_PATH) for name in needed):
             return False
         with _folder() as root:
-            return _blocking(self._isolated(root, "/bin/sh", ["-c", "exit 0"]), root, self.bounds).succeeded
+            return _blocking(_Command(self._isolated(root, "/bin/sh", ["-c", "exit 0"])), root, self.bounds).succeeded
+
+    @cached_property
+    def _counts(self) -> bool:
+        with _folder() as root:
+            command = [*NAMESPACES, "sh", "-c", f"{COUNTED}exit $counted", "sh", str(root / "home"), str(self.bounds.processes)]
+            return _blocking(_Command(command), root, self.bounds).succeeded
 
     def run(self, program: str, arguments: Sequence[str], files: Mapping[str, bytes], visible: Sequence[str] = ()) -> Completed:
         """Write the files (paths relative to the folder of the command) and run the command among them. Blocks.
@@ -106,8 +139,15 @@ class Confinement:
             raise SettingsError(f"renderers cannot be confined here: {'; '.join(self.missing)}", hint=hint)
         with _folder() as root:
             _write(root / WORK, files)
-            command = self._isolated(root, program, arguments, visible) if self._isolates else self._limited([program, *arguments])
-            completed = _blocking(command, root, self.bounds)
+            if self._isolates:
+                command = _Command(self._isolated(root, program, arguments, visible), home="/home")
+            else:
+                command = _Command(self._limited([program, *arguments]), _reach(root, program, visible), str(root / "home"))
+            with ExitStack() as stack:
+                if self._group is not None:
+                    made = stack.enter_context(confine_cgroup.group(self._group, self.bounds.memory, self.bounds.processes))
+                    command = replace(command, arguments=[*JOIN, str(made / "cgroup.procs"), *command.arguments])
+                completed = _blocking(command, root, self.bounds)
         if completed.code == UNCONFINED and self._isolates:
             raise SettingsError(f"{program} could not be confined: {completed.err.decode(errors='replace').strip()}")
         return completed
@@ -116,7 +156,8 @@ class Confinement:
         return [*self.bounds.command, *command] if shutil.which("prlimit", path=SYSTEM_PATH) else command
 
     def _isolated(self, root: Path, program: str, arguments: Sequence[str], visible: Sequence[str] = ()) -> list[str]:
-        mounts = [_mount(root, root, "bind"), *_system(root)]
+        mounts = [_mount(root, root, "bind,ro"), *_system(root)]
+        mounts += [_mount(Path("tmpfs"), root / name, f"size={self.bounds.file}", "tmpfs") for name in ("home", "tmp")]
         for source in visible:
             if not (place := root / source.lstrip("/")).exists():
                 place.mkdir(parents=True)
@@ -128,7 +169,8 @@ class Confinement:
             mounts.append(_mount(Path(real), root / inside.lstrip("/"), "bind,ro"))
         table = root / "mounts"
         table.write_text("".join(mounts), encoding="utf-8")
-        enter = ["sh", "-c", ENTER, "sh", str(table), str(root)]
+        script = f"({COUNTED}) 2>/dev/null; {ENTER}" if os.geteuid() == 0 and self._group is None else ENTER
+        enter = ["sh", "-c", script, "sh", str(root / "home"), str(self.bounds.processes), str(table), str(root)]
         return [*NAMESPACES, *enter, *DROP, *self._limited([inside, *arguments])]
 
 
@@ -142,8 +184,8 @@ def _system(root: Path) -> Iterator[str]:
             yield _mount(source, place, "rbind,ro")
 
 
-def _mount(source: Path, place: Path, how: str) -> str:
-    return f"{_escaped(str(source))} {_escaped(str(place))} none {how} 0 0\n"
+def _mount(source: Path, place: Path, how: str, kind: str = "none") -> str:
+    return f"{_escaped(str(source))} {_escaped(str(place))} {kind} {how} 0 0\n"
 
 
 def _escaped(path: str) -> str:
@@ -168,10 +210,30 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
         place.write_bytes(content)
 
 
-def _blocking(command: Sequence[str], root: Path, bounds: Bounds) -> Completed:
-    """Run it in a loop of its own, in a thread of its own: the caller may be in a loop."""
-    isolated = command[0] == NAMESPACES[0]
-    environment = {"PATH": SYSTEM_PATH, "HOME": "/home" if isolated else str(root / "home"), "LANG": "C.UTF-8"}
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """``reach``: the files that Landlock leaves to it; in namespaces the new root is what keeps it."""
+
+    arguments: Sequence[str]
+    reach: confine_landlock.Reach = field(default_factory=confine_landlock.Reach)
+    home: str = "/home"
+
+
+def _reach(root: Path, program: str, visible: Sequence[str]) -> confine_landlock.Reach:
+    system = [Path("/", name) for name in SYSTEM]
+    libraries = [Path("/etc/ld.so.cache"), Path("/etc/ld.so.preload")]
+    own = [Path(program), Path(os.path.realpath(program)), *map(Path, visible)]
+    return confine_landlock.Reach([*system, *libraries, *own], [root, Path(os.devnull)])
+
+
+def _blocking(command: _Command, root: Path, bounds: Bounds) -> Completed:
+    """Run it in a loop of its own, in a thread of its own: the caller may be in a loop, and a thread that was restricted stays so."""
+    environment = {"PATH": SYSTEM_PATH, "HOME": command.home, "LANG": "C.UTF-8"}
     limits = Limits(deadline=bounds.deadline, output=bounds.output)
+
+    async def restricted() -> Completed:
+        confine_landlock.restrict(command.reach)
+        return await run(command.arguments, environment=environment, folder=root / WORK, limits=limits)
+
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(lambda: asyncio.run(run(command, environment=environment, folder=root / WORK, limits=limits))).result()
+        return thread.submit(lambda: asyncio.run(restricted())).result()

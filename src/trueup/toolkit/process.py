@@ -81,9 +81,10 @@ async def run(
 
 def _started(arguments: Sequence[str], environment: Mapping[str, str], folder: Path | None, input_: bytes) -> "subprocess.Popen[bytes]":
     # A file as standard input cannot fill up and block, however much the program says before it reads.
-    with tempfile.TemporaryFile() as source:
-        source.write(input_)
-        source.seek(0)
+    with tempfile.TemporaryFile() if input_ else Path(os.devnull).open("rb") as source:
+        if input_:
+            source.write(input_)
+            source.seek(0)
         try:
             return subprocess.Popen(
                 list(arguments),

@@ -23,6 +23,7 @@ class Engine:
 
     woken: list[str] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
+    weaker: list[str] = field(default_factory=list)
 
     async def trigger(self, url: str) -> int:
         self.woken.append(url)
@@ -30,6 +31,9 @@ class Engine:
 
     async def ready(self) -> list[str]:
         return self.reasons
+
+    async def warnings(self) -> list[str]:
+        return self.weaker
 
 
 @dataclass
@@ -80,10 +84,17 @@ async def test_it_lives_as_soon_as_it_answers() -> None:
 
 async def test_it_says_why_it_is_not_ready() -> None:
     async with served() as ask:
-        assert json.loads((await ask("GET /readyz")).body) == {"ready": True, "reasons": []}
+        assert json.loads((await ask("GET /readyz")).body) == {"ready": True, "reasons": [], "warnings": []}
         ask.engine.reasons.append("the first fetch is not done")
         answer = await ask("GET /readyz")
         assert (answer.status, json.loads(answer.body)["reasons"]) == (503, ["the first fetch is not done"])
+
+
+async def test_what_is_weaker_than_it_might_be_is_told_and_is_no_reason_not_to_be_ready() -> None:
+    async with served() as ask:
+        ask.engine.weaker.append("renderers run without a network of their own")
+        answer = await ask("GET /readyz")
+        assert (answer.status, json.loads(answer.body)["warnings"]) == (200, ["renderers run without a network of their own"])
 
 
 async def test_figures_are_text_of_prometheus() -> None:

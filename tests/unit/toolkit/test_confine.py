@@ -1,12 +1,15 @@
 """What a confined command reaches, seen from inside of it."""
 
 import os
+import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.components import missing
 from trueup.model.errors import SettingsError
+from trueup.toolkit import confine_landlock
 from trueup.toolkit.confine import Bounds, Confinement
 from trueup.toolkit.process import Completed, Ending
 
@@ -48,6 +51,84 @@ def test_a_command_knows_no_other_process(confinement: Confinement) -> None:
     assert not said(confinement, f"kill -0 {os.getpid()}").succeeded
     # unshare's fork is the first of its own world.
     assert said(confinement, "echo $$").out == b"1\n"
+
+
+def test_a_command_writes_no_more_than_it_may(confinement: Confinement) -> None:
+    small = Confinement(require=True, bounds=Bounds(deadline=10, file=1024**2))
+    script = "touch /a /work/a; for i in 1 2 3 4; do head -c 900000 /usr/bin/* >/tmp/$i; done; cat /tmp/* | wc -c"
+    completed = said(small, script)
+    assert completed.err.count(b"Read-only file system") == 2
+    assert 0 < int(completed.out.split()[-1]) <= 1024**2
+
+
+def test_a_command_has_no_more_processes_than_it_may(confinement: Confinement) -> None:
+    if any("processes" in each for each in confinement.weaker):
+        missing(confinement.weaker[-1])
+    few = Confinement(require=True, bounds=Bounds(deadline=20, processes=350))
+    completed = said(few, "for i in $(seq 1000); do sleep 20 </work/a & done; echo all", {"a": b""})
+    assert b"all" not in completed.out
+    assert b"fork" in completed.err.lower()
+
+
+def test_a_command_has_no_more_memory_than_it_may(confinement: Confinement) -> None:
+    small = Confinement(require=True, bounds=Bounds(deadline=20, memory=64 * 1024**2))
+    completed = small.run("/bin/bash", ["-c", "a=x; while :; do a=$a$a; done"], {})
+    assert completed.ending is Ending.EXITED
+    assert b"cannot allocate" in completed.err
+
+
+@pytest.fixture(params=["namespaces", "landlock"])
+def either(request: pytest.FixtureRequest, confinement: Confinement, monkeypatch: pytest.MonkeyPatch) -> Confinement:
+    """Confined by namespaces, and on a machine that allows none but has Landlock."""
+    if request.param == "namespaces":
+        return confinement
+    if confine_landlock.version() < confine_landlock.TCP_SINCE:
+        missing("this kernel has no Landlock, or one that does not know TCP")
+    monkeypatch.setattr("trueup.toolkit.confine.NAMESPACES", ("false",))
+    return Confinement(bounds=Bounds(deadline=10, output=100_000))
+
+
+def test_a_command_reads_no_file_of_the_machine(either: Confinement, tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("open sesame", encoding="utf-8")
+    completed = said(either, f"cat a; cat /etc/passwd {secret} {Path.home()}/.gitconfig; ls {tmp_path} /root", {"a": b"hello\n"})
+    assert completed.out == b"hello\n"
+    assert len(completed.err.splitlines()) == 5
+
+
+def test_a_command_writes_no_file_of_the_machine(either: Confinement, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.write_text("as it was", encoding="utf-8")
+    said(either, f"echo gone >{kept}; rm -f {kept}; touch {tmp_path}/new; mkdir {tmp_path}/below; mv {kept} a; ln {kept} a")
+    assert [each.name for each in tmp_path.iterdir()] == ["kept"]
+    assert kept.read_text(encoding="utf-8") == "as it was"
+
+
+def test_a_command_talks_to_nobody_on_loopback(either: Confinement) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.2)
+        completed = either.run("/bin/bash", ["-c", f"exec 3<>/dev/tcp/127.0.0.1/{server.getsockname()[1]} && echo talks"], {})
+        assert b"talks" not in completed.out
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
+def test_a_command_signals_no_other_process(either: Confinement) -> None:
+    if not either.require and confine_landlock.version() < confine_landlock.SCOPES_SINCE:
+        missing("the Landlock of this kernel does not know signals")
+    with subprocess.Popen(["sleep", "60"]) as bystander:
+        try:
+            assert not said(either, f"kill {bystander.pid}").succeeded
+            assert bystander.poll() is None
+        finally:
+            bystander.kill()
+
+
+def test_a_thread_that_starts_a_confined_command_keeps_no_one_else_from_anything(either: Confinement, tmp_path: Path) -> None:
+    said(either, "true")
+    (tmp_path / "new").write_text("written", encoding="utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        socket.create_connection(server.getsockname()).close()
 
 
 def test_a_command_that_never_ends_is_ended(confinement: Confinement) -> None:
