@@ -14,7 +14,7 @@ from trueup.model.wire import plain
 Document = dict[str, Any]
 
 # What only the walk needs stays inside: ``seen`` is a digest of live data, from which a short secret could be guessed.
-ACTION: Final = ("verb", "key", "wave", "after", "effect", "verified", "reason", "changes", "origin")
+ACTION: Final = ("verb", "key", "when", "wave", "after", "effect", "verified", "reason", "changes", "origin")
 OUTCOME: Final = ("key", "verb", "state", "message", "seconds")
 DRIFT: Final = ("key", "changes", "by", "since")
 

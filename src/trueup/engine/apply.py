@@ -15,7 +15,7 @@ def next_batch(plan: Plan, outcomes: Iterable[Outcome], failed: Iterable[Outcome
     """
     done = {(outcome.key, outcome.verb) for outcome in outcomes if outcome.state == "done"}
     given_up = {outcome.key for outcome in failed}
-    for _, actions in _waves(plan):
+    for _, actions in _waves(plan.changes):
         open_actions = [action for action in actions if (action.key, action.verb) not in done]
         if open_actions:
             waiting = {action.key for action in open_actions}
@@ -37,13 +37,21 @@ def starts_wave(plan: Plan, batch: tuple[Action, ...], outcomes: Iterable[Outcom
     return wave != first and not any(action.wave == wave and (action.key, action.verb) in done for action in plan.changes)
 
 
+def on_failure(plan: Plan, outcomes: Iterable[Outcome]) -> Iterator[tuple[Action, ...]]:
+    """What is to be done once the run has failed, wave after wave, without what was done."""
+    done = {(outcome.key, outcome.verb) for outcome in outcomes if outcome.state == "done"}
+    for _, actions in _waves(plan.on_failure):
+        if batch := tuple(action for action in actions if (action.key, action.verb) not in done):
+            yield batch
+
+
 def apply(runtime: Runtime, desired: Desired, batch: tuple[Action, ...]) -> AsyncIterator[Outcome]:
     """Carry the batch out, and tell each outcome as it comes. Raises Unreachable; what was refused or has moved is an outcome."""
     return runtime.apply(desired, batch)
 
 
-def _waves(plan: Plan) -> Iterator[tuple[int, list[Action]]]:
+def _waves(actions: Iterable[Action]) -> Iterator[tuple[int, list[Action]]]:
     waves: dict[int, list[Action]] = {}
-    for action in plan.changes:
+    for action in actions:
         waves.setdefault(action.wave, []).append(action)
     yield from sorted(waves.items())

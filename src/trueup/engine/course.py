@@ -137,7 +137,7 @@ class Course:
             return False
         if self.removed:
             # Its revision is the head's, which moves; what was to bring the application here is another matter.
-            return not any(action.desired for action in self.known.plan.actions)
+            return self.known.plan.removal
         return self.run.revision == self.revision
 
     @property
@@ -263,7 +263,8 @@ class Course:
             refusals=0,
             heals=(standing.heals + 1 if self._healed_lately(now) else 1) if heals else standing.heals,
             healed_at=now if heals else standing.healed_at,
-            status=msgspec.structs.replace(standing.status, revision=self.revision),
+            # What goes is what was applied last, until it is gone.
+            status=standing.status if self.removed else msgspec.structs.replace(standing.status, revision=self.revision),
         )
         self.standing = self._with_status(begun, Sync.PROGRESSING, "")
         return self.run
@@ -285,8 +286,8 @@ class Course:
             trigger=trigger,
             of=hold.run if hold else "",
             plan=plan.digest,
-            started_at=instant(now),
             renderer=self.renderer,
+            started_at=instant(now),
         )
 
     def _run_trigger(self) -> Trigger:

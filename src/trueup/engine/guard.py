@@ -39,7 +39,7 @@ def guard(plan: Plan, policy: Policy, facts: Facts) -> Hold | None:
 
 
 def _reason(plan: Plan, policy: Policy, facts: Facts) -> str:
-    deletes = [action for action in plan.actions if action.verb is Verb.DELETE]
+    deletes = [action for action in plan.changes if action.verb is Verb.DELETE]
     replaces = [action for action in plan.actions if action.verb is Verb.REPLACE and not action.allowed]
     foreign = [action for action in plan.actions if action.foreign]
     if facts.removed and facts.elsewhere is not None:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+import msgspec
+
 from trueup.model.contracts import Desired, Runtime
 from trueup.model.manifest import Key
 from trueup.model.plan import Action, Plan, plan_of
@@ -22,13 +24,14 @@ async def plan(runtime: Runtime, desired: Desired, declarations: Declarations) -
     another application owns and does not declare any more is handed over to this one (verb ``adopt``, reason ``moved from NAME``).
     """
     application = desired.application
-    raw = await runtime.plan(desired)
+    raw = msgspec.structs.replace(await runtime.plan(desired), removal=desired.removed)
     moving = [action.key for action in raw.actions if not action.desired or action.owner]
     if not moving:
         return raw
     declaring = declarations.declaring(application.repository, application.target, moving)
-    actions = [settled for action in raw.actions if (settled := _settled(action, application.name, declaring))]
-    return plan_of(raw.application, raw.target, raw.repository, raw.revision, actions)
+    actions = [kept for action in raw.actions if (kept := _settled(action, application.name, declaring))]
+    settled = plan_of(raw.application, raw.target, raw.repository, raw.revision, actions)
+    return msgspec.structs.replace(settled, removal=desired.removed)
 
 
 def _settled(action: Action, application: str, declaring: dict[Key, tuple[str, ...]]) -> Action | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from trueup.engine.advance import Stepping, Surroundings
-from trueup.engine.apply import apply, begun, next_batch, starts_wave
+from trueup.engine.apply import apply, begun, next_batch, on_failure, starts_wave
 from trueup.engine.course import DONE, WELL, Course, Later, pause
 from trueup.engine.dating import dates
 from trueup.engine.equipment import Equipment
@@ -24,7 +24,7 @@ from trueup.model.contracts import Desired, Owner, Runtime
 from trueup.model.errors import DeclarationError, Held, Outdated, Refused, SettingsError, TrueupError, Unreachable, Unwritable
 from trueup.model.health import HealthReport, State
 from trueup.model.memory import Address, Advance, Drifted, Followed, Row, Waiting
-from trueup.model.plan import Action, Hold, Plan, Verb
+from trueup.model.plan import Action, Hold, Plan, Verb, When
 from trueup.model.run import Outcome, RunState, Trigger
 from trueup.model.source import Repository, Revision
 
@@ -348,6 +348,15 @@ class Reconciler:
             wait = pause(course.policy, course.attempts)
             await self.report.retried(course, message, wait)
             return Later(now + wait, course.attempts + 1)
+        return await self._fails(walk, message)
+
+    async def _fails(self, walk: Walk, message: str) -> Later:
+        """The run has failed: what its plan holds for that case is done, once and without waiting, and it ends."""
+        course = walk.course
+        for batch in on_failure(course.plan, course.outcomes):
+            if not await self._holds_lease(walk.row):
+                return Later(time.time() + 1)
+            await self._apply(walk, batch)
         await self.report.ended(course, RunState.FAILED, message)
         return DONE
 
@@ -358,7 +367,7 @@ class Reconciler:
         course = walk.course
         await self.report.carried_out(course)
         with self.stage("observe"):
-            keys = [action.key for action in course.plan.actions if action.verb is not Verb.DELETE]
+            keys = [action.key for action in course.plan.actions if action.verb is not Verb.DELETE and action.when is When.ALWAYS]
             health = await observe(walk.runtime, walk.desired, course.versions, keys)
         course.saw(health)
         if health.state not in WELL:
@@ -378,9 +387,9 @@ class Reconciler:
             await self.report.waits(course)
             return Later(min(now + LOOK_WHILE_PROGRESSING, course.deadline), course.attempts)
         message = health.message if not late else f"not healthy after {round(course.policy.timeout)}s: {health.message}"
-        await self.report.ended(course, RunState.FAILED, message)
+        ended = await self._fails(walk, message)
         rolls_back = course.policy.rollback == "auto" and course.may_roll_back
-        return Later(roll_back=course.run_id if rolls_back else "")
+        return Later(roll_back=course.run_id) if rolls_back and ended == DONE else ended
 
     async def _bring_records_up_to_date(self, walk: Walk) -> None:
         """The ownership record at the target names the revision and the policy as they are now."""

@@ -1,5 +1,6 @@
 """What is wanted of an application, or why nothing is done about it now."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -7,12 +8,14 @@ import msgspec
 from trueup.engine.course import WELL, Course
 from trueup.engine.equipment import Equipment
 from trueup.engine.past import Past
+from trueup.model.application import Application
 from trueup.model.contracts import Desired, Owned, Owner, Runtime
-from trueup.model.errors import Fault, SettingsError
-from trueup.model.manifest import Origin
+from trueup.model.errors import Fault, SettingsError, TrueupError
+from trueup.model.manifest import Manifest, Origin
 from trueup.model.memory import Address, Declared
 from trueup.model.plan import Hold
 from trueup.model.run import Sync
+from trueup.model.source import Repository
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,20 +101,37 @@ class Wants:
         if course.removed:
             at_old = ruled.spec.model_copy(update={"target": course.address.target})
             gone = msgspec.structs.replace(ruled, spec=at_old)
-            return Desired(gone, course.revision, (), mirror.tree(followed.commit), removed=True, run=course.run_id)
+            last = self._last(course, followed.repository, gone)
+            return Desired(gone, course.revision, (), mirror.tree(followed.commit), removed=True, run=course.run_id, last=last)
         tree = mirror.tree(followed.commit if course.digest else course.revision)
         target = self.memory.target(application.repository, application.target)
         renders = self.equipment.renders
         if course.digest:
+            course.renderer = course.known.declared.renderer if course.known.declared else ""
             manifests = renders.recall(course.digest, application, target, tree)
         else:
             then = Past(self.equipment, followed.repository, application).ruled(course.revision)
             ruled = msgspec.structs.replace(then, spec=then.spec.model_copy(update={"policy": course.policy}))
-            course.renderer = course.known.declared.renderer if course.known.declared else ""
             rendering = renders.render(then, target, tree)
             course.renderer, manifests = rendering.renderer, rendering.manifests
         located = tuple(replace(each, origin=Origin(each.origin.file, each.origin.line, course.revision)) for each in manifests)
         return Desired(ruled, course.revision, located, tree, run=course.run_id)
+
+    def _last(self, course: Course, repository: Repository, gone: Application) -> tuple[Manifest, ...]:
+        """What an application that goes was at the revision that was applied last; nothing when that cannot be had any more."""
+        revision = course.standing.status.revision if course.standing else ""
+        if not revision:
+            return ()
+        manifests: Iterable[Manifest] = ()
+        try:
+            moment = Past(self.equipment, repository, gone).at(revision)
+        except TrueupError as error:
+            faults = error.message
+        else:
+            faults, manifests = "; ".join(map(str, moment.faults)), moment.manifests.values()
+        if faults:
+            self.equipment.telemetry.warn(f"what it was at {revision[:7]} cannot be had, nor its hooks of a deletion: {faults}")
+        return tuple(replace(each, origin=Origin(each.origin.file, each.origin.line, revision)) for each in manifests)
 
     def _waits_for(self, course: Course) -> str:
         """The dependency that is not ready at its own revision; for one that goes, who still needs it."""

@@ -119,8 +119,8 @@ class Objection:
 class Desired:
     """What Git says of one application at one revision, for one target.
 
-    ``removed``: its declaration is gone (or names another target), and ``manifests`` is empty.
-    ``application`` then is as it was last declared.
+    ``removed``: its declaration is gone (or names another target), and ``manifests`` is empty. ``application`` then is as it was last
+    declared, and ``last`` is what it rendered to at the revision that was applied last, as far as that can be had still.
     ``tree`` reads the content of the manifests' sources. ``revision`` is the application's revision, ``run`` the run's id.
     """
 
@@ -130,6 +130,7 @@ class Desired:
     tree: Tree
     removed: bool = False
     run: str = ""
+    last: tuple[Manifest, ...] = ()
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -221,7 +222,6 @@ class Runtime(Protocol):
         """Let go of connections and watches. What runs goes on."""
 
 
-@dataclass(frozen=True, slots=True)
 @runtime_checkable
 class Offers(Protocol):
     """A runtime that has something for renders (its kind names it in ``offers``)."""
@@ -233,6 +233,7 @@ class Offers(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
 class Place:
     """What the operator gives to a runtime: a folder of its own below the state, the limits that bind targets, and a way to named secrets.
 

@@ -33,6 +33,13 @@ class Effect(StrEnum):
     RECREATE = "recreate"
 
 
+class When(StrEnum):
+    """In which case an action is carried out. ``failed``: only once the run has failed, before it ends."""
+
+    ALWAYS = "always"
+    FAILED = "failed"
+
+
 class Change(msgspec.Struct, frozen=True):
     """One field: what it is and what it would be; None where it is not there. A secret shows as ``(secret)``."""
 
@@ -49,11 +56,12 @@ class Action(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     ``owner`` names the application that the live object belongs to, when it is another one; ``foreign`` is true when something is
     there that is not this application's. ``allowed`` is true when the object itself allows what guard would hold (a replace). ``own`` is
     true for what is in a place of the application's own, where another one's object of the same key is another object: it is never handed
-    over.
+    over. ``when`` says in which case it is carried out; what waits for a failure is no change of the plan.
     """
 
     verb: Verb
     key: Key
+    when: When = When.ALWAYS
     wave: int = 0
     after: tuple[Key, ...] = ()
     effect: Effect = Effect.NONE
@@ -93,7 +101,10 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """The ordered actions that would make the target true for one application at one revision."""
+    """The ordered actions that would make the target true for one application at one revision.
+
+    ``removal``: the application goes from this target.
+    """
 
     api_version: str = "trueup.dev/v1"
     kind: str = "Plan"
@@ -101,6 +112,7 @@ class Plan(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     target: str
     repository: str
     revision: str
+    removal: bool = False
     digest: str = ""
     held: Hold | None = None
     summary: Summary = Summary()
@@ -109,12 +121,19 @@ class Plan(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     @property
     def changes(self) -> tuple[Action, ...]:
         """The actions that change something."""
-        return tuple(action for action in self.actions if action.verb is not Verb.UNCHANGED)
+        return tuple(action for action in self.actions if action.verb is not Verb.UNCHANGED and action.when is When.ALWAYS)
+
+    @property
+    def on_failure(self) -> tuple[Action, ...]:
+        """What is done only once the run has failed."""
+        return tuple(action for action in self.actions if action.when is When.FAILED)
 
     @property
     def differing(self) -> tuple[Action, ...]:
         """What differs from what was last applied: what would change, and what stays though something was added beside what Git says."""
-        return tuple(action for action in self.actions if action.verb is not Verb.UNCHANGED or action.changes)
+        return tuple(
+            action for action in self.actions if action.when is When.ALWAYS and (action.verb is not Verb.UNCHANGED or action.changes)
+        )
 
     @property
     def empty(self) -> bool:
@@ -131,7 +150,8 @@ def plan_of(application: str, target: str, repository: str, revision: str, actio
     ordered = tuple(sorted(actions, key=lambda action: action.wave))
     counts: dict[str, int] = {}
     for action in ordered:
-        counts[action.verb] = counts.get(action.verb, 0) + 1
+        if action.when is When.ALWAYS:
+            counts[action.verb] = counts.get(action.verb, 0) + 1
     acted = [[a.verb, a.key, a.wave, a.seen, a.desired] for a in ordered if a.verb is not Verb.UNCHANGED]
     acted.sort(key=lambda entry: str(entry[1]))
     return Plan(

@@ -140,7 +140,7 @@ async def test_hooks_run_again_for_a_new_commit_and_not_for_drift(shop: Shop) ->
 
 
 async def test_what_is_not_applied_in_a_sync_is_not_planned(shop: Shop) -> None:
-    bodies = [hook(shop, "never", "Skip"), hook(shop, "failing", "SyncFail"), shop.config_map("page")]
+    bodies = [hook(shop, "never", "Skip"), hook(shop, "going", "PreDelete"), shop.config_map("page")]
     assert [action.key.name for action in (await shop.plan(shop.desired(*bodies))).actions] == ["page"]
 
 

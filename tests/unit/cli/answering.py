@@ -77,8 +77,11 @@ class Answering(Engine):
     async def statuses(self, repository: Repository, selection: Selection) -> list[Status]:
         return list(self._answer("statuses", repository, selection))
 
-    async def drift(self, repository: Repository, selection: Selection) -> list[tuple[Status, Drifted]]:
-        return list(self._answer("drift", repository, selection))
+    async def drift(self, repository: Repository, selection: Selection) -> AsyncIterator[tuple[Status, Drifted]]:
+        for each in self._answer("drift", repository, selection):
+            if isinstance(each, TrueupError):
+                raise each
+            yield each
 
     async def history(self, repository: Repository, application: str = "", before: str = "", limit: int = 50) -> list[Run]:
         return list(self._answer("history", repository, application, before, limit))

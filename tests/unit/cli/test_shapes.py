@@ -35,10 +35,12 @@ def test_a_plan() -> None:
     document = shapes.plan_list([plan_of("web", "laptop", "r", "3f2a", actions)], everything=False)
     keys(document, "kind", "items")
     [plan] = document["items"]
-    keys(plan, *["apiVersion", "kind", "application", "target", "repository", "revision", "digest", "held", "summary", "actions"])
+    keys(
+        plan, *["apiVersion", "kind", "application", "target", "repository", "revision", "removal", "digest", "held", "summary", "actions"]
+    )
     keys(plan["summary"], *["create", "update", "replace", "adopt", "delete", "unchanged"])
     [action] = plan["actions"]
-    keys(action, *["verb", "key", "wave", "after", "effect", "verified", "reason", "changes", "origin"])
+    keys(action, *["verb", "key", "when", "wave", "after", "effect", "verified", "reason", "changes", "origin"])
     keys(action["origin"], "file", "line", "commit")
     assert list(action["changes"]) == [{"path": "content", "before": "(secret)", "after": "(secret)"}]
     assert (document["kind"], plan["held"]) == ("PlanList", None)

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.cli.answering import COMMIT, KEY, Answering, plan, run, status, trueup
 from trueup.cli.views import Views
 from trueup.model.answer import RolledBack
-from trueup.model.errors import DeclarationError, Fault, Held, TrueupError, Unreachable
+from trueup.model.errors import DeclarationError, Fault, Held, Refused, TrueupError, Unreachable
 from trueup.model.health import State
 from trueup.model.memory import Drifted, Waiting
 from trueup.model.plan import Hold, Verb
@@ -157,6 +157,16 @@ def test_drift_exits_with_2_when_there_is_any(capsys: Captured) -> None:
     assert trueup(Answering(), "drift") == 0
     assert trueup(Answering(drift=[(status(Sync.OUT_OF_SYNC, State.HEALTHY), Drifted(key=KEY))]), "drift", "-o", "json") == 2
     assert '"DriftList"' in capsys.readouterr().out
+
+
+def test_drift_that_could_not_be_looked_at_is_told_with_what_could(capsys: Captured) -> None:
+    found = (status(Sync.OUT_OF_SYNC, State.HEALTHY), Drifted(key=KEY))
+    assert trueup(Answering(drift=[found, Refused("no room")]), "drift") == 1
+    captured = capsys.readouterr()
+    assert str(KEY) in captured.out
+    assert "error: no room" in captured.err
+    assert trueup(Answering(drift=[Refused("no room")]), "drift") == 1
+    assert capsys.readouterr().out == ""
 
 
 def test_history_says_how_to_go_on(capsys: Captured) -> None:

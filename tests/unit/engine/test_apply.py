@@ -1,7 +1,8 @@
 """Which actions are carried out next."""
 
 from tests.unit.engine.plans import action, done, names, planned
-from trueup.engine.apply import begun, next_batch, starts_wave
+from trueup.engine.apply import begun, next_batch, on_failure, starts_wave
+from trueup.model.plan import When
 
 WAVES = planned(
     action("first", wave=-1), action("a"), action("b", after="a"), action("c"), action("last", wave=3), action("same", "unchanged")
@@ -28,6 +29,15 @@ def test_what_does_not_depend_on_a_failure_goes_on_inside_its_wave() -> None:
     assert names(next_batch(plan, outcomes, failed)) == "after-good"
     assert next_batch(plan, [*outcomes, *done("after-good")], failed) == ()
     assert names(next_batch(plan, [*outcomes, *done("after-good")])) == "bad", "the next pass tries it again"
+
+
+def test_what_waits_for_a_failure_is_no_change_and_is_done_in_its_own_order_once() -> None:
+    plan = planned(action("a"), action("late", wave=9, when=When.FAILED), action("soon", wave=8, when=When.FAILED))
+    assert (names(plan.changes), plan.summary.create) == ("a", 1)
+    assert next_batch(plan, done("a")) == ()
+    assert [names(batch) for batch in on_failure(plan, done("a"))] == ["soon", "late"]
+    assert [names(batch) for batch in on_failure(plan, done("a soon"))] == ["late"]
+    assert planned(action("late", when=When.FAILED)).empty
 
 
 def test_what_was_done_with_another_verb_is_not_done() -> None:

@@ -45,7 +45,7 @@ def summary_words(plans: Iterable[Plan]) -> str:
 
 
 def _plan(plan: Plan, everything: bool) -> list[Text]:
-    shown = plan.actions if everything else plan.changes
+    shown = plan.actions if everything else (*plan.changes, *plan.on_failure) if plan.changes else ()
     revision = f"at {short(plan.revision)}" if plan.revision else "as the files lie on disk"
     head = text((plan.application, LOUD), f" on {plan.target} {revision}")
     if not shown:

@@ -97,6 +97,16 @@ class Options:
         return bool(self.phases)
 
     @property
+    def runs_in_a_sync(self) -> bool:
+        """Whether it is a hook of a sync that goes well."""
+        return bool(self.phases & {Phase.PRE_SYNC, Phase.SYNC, Phase.POST_SYNC})
+
+    @property
+    def runs_around_a_removal(self) -> bool:
+        """Whether it is a hook of a deletion."""
+        return bool(self.phases & {Phase.PRE_DELETE, Phase.POST_DELETE})
+
+    @property
     def is_applied(self) -> bool:
         """Whether it is written at all."""
         return self.merging is not Merging.IGNORE and self.phases != {Phase.SKIP}

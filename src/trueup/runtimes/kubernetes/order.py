@@ -77,6 +77,13 @@ def removals(bodies: Mapping[Key, Body], made: Iterable[int]) -> dict[Key, int]:
     return {key: numbers[turn] for key, turn in turns.items()}
 
 
+def hook_waves(bodies: Mapping[Key, Body], phase: Phase, start: int) -> dict[Key, int]:
+    """The waves, from ``start`` on, in which the hooks of one phase run: one for each wave that they name."""
+    named = {key: options.wave for key, body in bodies.items() if phase in (options := options_of(body)).phases}
+    numbers = {wave: start + number for number, wave in enumerate(sorted(set(named.values())))}
+    return {key: numbers[wave] for key, wave in named.items()}
+
+
 def rank(key: Key) -> int:
     """The place of a kind in the order. Objects of one rank may be written side by side."""
     kind = f"{key.kind}.{key.group}" if key.group else key.kind

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from trueup.model.application import Removal
 from trueup.model.contracts import Desired
 from trueup.model.manifest import Key, Manifest, Origin
 from trueup.model.plan import Action, Verb
 from trueup.runtimes.kubernetes.client.definitions import kinds_declared
 from trueup.runtimes.kubernetes.cluster import Cluster
-from trueup.runtimes.kubernetes.hooks import Occasion, Options, Phase
+from trueup.runtimes.kubernetes.hooks import Occasion, Options, Phase, options_of
 from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.marks import Marks
 from trueup.runtimes.kubernetes.order import FIRST
@@ -62,12 +63,13 @@ class Planner:
         """What Git wants, by complete key. Raises Refused for what stands twice, and for what this target does not take."""
         coming = kinds_declared(manifest.body for manifest in desired.manifests)
         found = []
-        for manifest in desired.manifests:
+        for manifest in (*desired.manifests, *_hooks_of_removal(desired)):
             group, _, version = str(manifest.body["apiVersion"]).rpartition("/")
             kind = str(manifest.body["kind"])
-            resource = await self.cluster.discovery.find(group, kind, version) or coming.get((group, kind, version))
+            known = await self.cluster.discovery.find(group, kind, version)
+            resource = known or coming.get((group, kind, version))
             key, body = completed(manifest, resource, self.cluster.namespace)
-            each = Wanted(key, body, manifest, resource, self.marks, desired.application.spec.ignore)
+            each = Wanted(key, body, manifest, resource, self.marks, desired.application.spec.ignore, served=known is not None)
             found.append(settled(each) if self._is_settled(each, desired) else each)
         by_key = distinct(desired, found)
         namespace = await self._namespace(desired)
@@ -79,7 +81,8 @@ class Planner:
     async def actions(self, desired: Desired) -> list[Action]:
         """Every action of the plan. Raises Unreachable, and Refused with everything that is refused."""
         wanted = await self.wanted(desired)
-        await self.view.follow({each.resource.group_kind: each.resource for each in wanted.values() if each.resource}.values())
+        served = [each.resource for each in wanted.values() if each.resource and each.served]
+        await self.view.follow({resource.group_kind: resource for resource in served}.values())
         # Where the record is lost, what Git declares is looked for all the same.
         members = await self.view.members(self.parent or Parent(self.marks).holding(wanted))
         trials = await self._trials(desired, self._taking_part(desired, wanted.values()), members)
@@ -130,12 +133,15 @@ class Planner:
         return [by_key[each.key] for each in wanted]
 
     def _taking_part(self, desired: Desired, wanted: Iterable[Wanted]) -> list[Wanted]:
-        """What is kept true, and the hooks of a sync, which run once for each commit: not when drift is undone."""
+        """What is kept true, and the hooks of a sync, which run once for each commit: not when drift is undone. Those of a failure may
+        always; those of a removal are all that is wanted of one."""
+        if desired.removed:
+            return list(wanted)
         parent = self.parent
         first = parent is None or (not parent.synced and parent.revision == desired.revision)
         synced = parent is not None and parent.synced == desired.revision
         hooks = set() if synced else {Occasion.ALWAYS, Occasion.INSTALL if first else Occasion.UPGRADE}
-        return [each for each in wanted if is_in_a_sync(each.options) and (not each.options.is_hook or each.options.occasion in hooks)]
+        return [each for each in wanted if each.options.is_applied and _takes_part(each.options, hooks)]
 
     async def _tried(self, trials: Trials, wanted: Wanted, members: Mapping[Key, LiveObject]) -> Trial:
         live = members.get(wanted.key)
@@ -164,9 +170,15 @@ async def _served(trials: Trials, wanted: Wanted) -> Trial:
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-def is_in_a_sync(options: Options) -> bool:
-    """Whether an object has a part in a sync: hooks of a failure or a deletion have none."""
-    return options.is_applied and (not options.is_hook or bool(options.phases & {Phase.PRE_SYNC, Phase.SYNC, Phase.POST_SYNC}))
+def _takes_part(options: Options, occasions: set[Occasion]) -> bool:
+    return not options.is_hook or (options.occasion in occasions if options.runs_in_a_sync else Phase.SYNC_FAIL in options.phases)
+
+
+def _hooks_of_removal(desired: Desired) -> list[Manifest]:
+    """The hooks of a deletion, as Git last said them; none where what is there is kept."""
+    if not desired.removed or desired.application.policy.removal is Removal.KEEP:
+        return []
+    return [manifest for manifest in desired.last if options_of(manifest.body).runs_around_a_removal]
 
 
 def _made_by(trial: Trial) -> list[str]:

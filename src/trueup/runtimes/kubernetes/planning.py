@@ -13,6 +13,7 @@ from trueup.model.plan import Action, Change, Effect, Verb
 from trueup.runtimes.kubernetes.comparing import changes_between, declared_changes, seen_of
 from trueup.runtimes.kubernetes.concealing import concealed, known_values, shown
 from trueup.runtimes.kubernetes.fields import MANAGER, Fields, managers, minus, our_fields, paths, plus, values
+from trueup.runtimes.kubernetes.hook_actions import Hooks
 from trueup.runtimes.kubernetes.hooks import Merging, Removing, declared_annotations, options_of
 from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.marks import Marks, metadata, owner_in
@@ -40,28 +41,17 @@ def actions_of(desired: Desired, trials: Sequence[Trial], leaving: Sequence[Live
     strict = desired.application.policy.self_heal == "strict"
     standing = places({trial.wanted.key: trial.wanted.body for trial in trials})
     kept = [_Planning(trial, marks, strict).action(standing[trial.wanted.key].wave) for trial in trials if not trial.wanted.options.is_hook]
-    going = list(_leaving(desired, [place.wave for place in standing.values()], leaving, marks.owner))
-    moves = any(action.verb is not Verb.UNCHANGED for action in [*kept, *going])
-    hooks = [_hook(trial.wanted, standing[trial.wanted.key].wave) for trial in trials if trial.wanted.options.is_hook and moves]
-    moving = {action.key for action in [*kept, *hooks] if action.verb is not Verb.UNCHANGED}
-    for action in [*kept, *hooks]:
-        after = tuple(key for key in standing[action.key].after if key in moving)
+    hooks = Hooks({trial.wanted.key: trial.wanted for trial in trials if trial.wanted.options.is_hook}, standing, desired.removed)
+    made = [*(place.wave for place in standing.values()), *hooks.first.values()]
+    going = list(_leaving(desired, made, leaving, marks.owner))
+    last = max((*made, *(action.wave for action in going)), default=0)
+    moving = [action for action in (*kept, *going) if action.verb is not Verb.UNCHANGED]
+    running = list(hooks.actions(moving, last))
+    keys = {action.key for action in (*moving, *running)}
+    for action in [*kept, *running]:
+        after = tuple(key for key in standing[action.key].after if key in keys) if action.key in standing else ()
         yield msgspec.structs.replace(action, after=after) if after else action
     yield from going
-
-
-def _hook(wanted: Wanted, wave: int) -> Action:
-    """A hook has nothing to be compared with: it is made anew in each run that changes something."""
-    phases = ", ".join(sorted(wanted.options.phases))
-    return Action(
-        verb=Verb.CREATE,
-        key=wanted.key,
-        wave=wave,
-        verified=False,
-        reason=f"runs as a hook: {phases}",
-        origin=wanted.manifest.origin,
-        desired=wanted.digest,
-    )
 
 
 def taken_fields(wanted: Wanted, live: LiveObject, declared: Fields, strict: bool) -> Fields:

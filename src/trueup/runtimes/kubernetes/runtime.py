@@ -22,7 +22,7 @@ from trueup.runtimes.kubernetes.logs import logs
 from trueup.runtimes.kubernetes.marks import OWNER, PART_OF, Marks, owner_in
 from trueup.runtimes.kubernetes.order import in_ranks
 from trueup.runtimes.kubernetes.parent import Parent, group_kind
-from trueup.runtimes.kubernetes.planner import Limits, Planner, is_in_a_sync
+from trueup.runtimes.kubernetes.planner import Limits, Planner
 from trueup.runtimes.kubernetes.records import Records
 from trueup.runtimes.kubernetes.settled import Settled
 from trueup.runtimes.kubernetes.target import Specification
@@ -102,7 +102,7 @@ class KubernetesRuntime:
         wanted = await planner.wanted(desired)
         if not desired.removed:
             await self._declare(desired, planner, wanted)
-        writer = Writer(planner.cluster, planner.view, planner.marks, desired)
+        writer = Writer(planner.cluster, planner.view, planner.marks, desired, self._judge.state)
         refused = await self._rehearse(desired, planner, [wanted[each.key] for each in actions if not each.verified and each.key in wanted])
         if refused:
             for action in actions:
@@ -112,8 +112,8 @@ class KubernetesRuntime:
             async for outcome in as_they_come(self._carry_out(writer, wanted.get(action.key), action) for action in group):
                 yield outcome
         self._settled.keep()
-        if desired.removed:
-            await self._undeclare(planner)
+        if desired.removed and (not actions or not wanted):
+            await self._undeclare(planner, writer, wanted)
         elif not actions:
             await self._conclude(planner, writer, wanted)
 
@@ -148,9 +148,9 @@ class KubernetesRuntime:
         parent = await self._records.known(planner.marks, planner.view)
         if parent is None:
             return
-        hooks = [each for each in wanted.values() if each.options.is_hook and is_in_a_sync(each.options)]
+        hooks = [each for each in wanted.values() if each.options.is_hook and each.options.is_applied]
         for hook in hooks:
-            if DeletePolicy.HOOK_SUCCEEDED in hook.options.delete_policies and hook.resource is not None:
+            if hook.resource is not None and hook.options.delete_policies != {DeletePolicy.BEFORE_HOOK_CREATION}:
                 await writer.clear(hook.resource, hook)
         needed = replace(parent, kinds=frozenset(), namespaces=frozenset()).holding(wanted)
         if parent.kinds - needed.kinds or parent.namespaces - needed.namespaces:
@@ -159,13 +159,19 @@ class KubernetesRuntime:
             needed = needed.holding(key for key, live in members.items() if planner.marks.holds(live.body))
             # A kind that the server does not serve now may be back tomorrow, and what we have of it is still ours then.
             needed = replace(needed, kinds=needed.kinds | (parent.kinds - known.keys()))
-        await self._records.write(replace(needed, synced=parent.revision if hooks else ""), planner.view)
+        # A kind that this run made is watched from its end on.
+        await planner.view.follow((await resources(self._cluster.discovery, needed.kinds)).values())
+        ran = any(hook.options.runs_in_a_sync for hook in hooks)
+        await self._records.write(replace(needed, synced=parent.revision if ran else ""), planner.view)
 
-    async def _undeclare(self, planner: Planner) -> None:
-        """The parent of an application that is gone goes with its last member."""
+    async def _undeclare(self, planner: Planner, writer: Writer, hooks: Mapping[Key, Wanted]) -> None:
+        """The parent of an application that is gone goes with its last member, and so do the hooks that ran around that."""
         parent = await self._records.known(planner.marks, planner.view)
         if parent is None:
             return
+        for hook in hooks.values():
+            if hook.resource is not None:
+                await writer.dismiss(hook.resource, hook.key)
         members = await planner.view.members(parent)
         if not any(planner.marks.holds(live.body) for live in members.values()):
             await self._records.erase(planner.marks, planner.view)
@@ -173,11 +179,11 @@ class KubernetesRuntime:
     async def health(self, desired: Desired, versions: Mapping[Key, str]) -> dict[Key, Health]:
         """What the objects say of themselves, of that very version."""
         view = self._view(desired.application.repository)
-        hooks = {manifest.key for manifest in desired.manifests if options_of(manifest.body).is_hook}
+        hooks = {_short(each.key) for each in (*desired.manifests, *desired.last) if options_of(each.body).is_hook}
         healths = await together(self._health(view, key, version, desired) for key, version in versions.items())
         # A hook that is not there succeeded and went, or had no part in this sync.
         return {
-            key: Health(State.HEALTHY) if health.state is State.MISSING and key in hooks else health
+            key: Health(State.HEALTHY) if health.state is State.MISSING and _short(key) in hooks else health
             for key, health in zip(versions, healths, strict=True)
         }
 
@@ -219,6 +225,11 @@ class KubernetesRuntime:
         async for line in logs(self._cluster, found, follow):
             yield line
 
+    async def offers(self) -> dict[str, object]:
+        """The version of Kubernetes and of everything that it serves, as helm's options are called."""
+        version, served = await self._cluster.version(), await self._cluster.discovery.api_versions()
+        return {"kubeVersion": version, "apiVersions": list(served)}
+
     async def close(self) -> None:
         """Let go of the connections."""
         if self._watched is not None:
@@ -240,11 +251,6 @@ class KubernetesRuntime:
         return self._watched if self._watched and repository == self._target.repository else self._direct
 
     async def _planner(self, desired: Desired, find: Callable[[Marks, View], Awaitable[Parent | None]]) -> Planner:
-    async def offers(self) -> dict[str, object]:
-        """The version of Kubernetes and of everything that it serves, as helm's options are called."""
-        version, served = await self._cluster.version(), await self._cluster.discovery.api_versions()
-        return {"kubeVersion": version, "apiVersions": list(served)}
-
         application = desired.application
         view = self._view(application.repository)
         marks = Marks(Owner(application.repository, application.name), self._specification.namespace)
@@ -279,3 +285,8 @@ def _in_turn(actions: Sequence[Action]) -> list[list[Action]]:
 
 def _key(action: Action) -> Key:
     return action.key
+
+
+def _short(key: Key) -> Key:
+    """A manifest need not name the namespace."""
+    return Key(key.kind, key.name, key.group)

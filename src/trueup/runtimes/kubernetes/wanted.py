@@ -30,6 +30,8 @@ class Wanted:
     rules: tuple[Ignore, ...] = ()
     settled: bool = False
     """Whether the object was last written from this very manifest, so that a difference is drift."""
+    served: bool = True
+    """Whether the cluster serves the kind; one that this very plan makes it does not yet."""
 
     @property
     def digest(self) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from trueup.model.contracts import Desired
+from trueup.model.health import State
+from trueup.model.manifest import Body, Key
 from trueup.model.plan import Action, Verb
 from trueup.model.run import Outcome
 from trueup.runtimes.kubernetes.client.discovery import Resource
@@ -15,6 +17,7 @@ from trueup.runtimes.kubernetes.cluster import Cluster, Lock
 from trueup.runtimes.kubernetes.comparing import changes_between, seen_of
 from trueup.runtimes.kubernetes.concealing import known_values
 from trueup.runtimes.kubernetes.fields import our_fields
+from trueup.runtimes.kubernetes.hooks import DeletePolicy
 from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.marks import OBJECT, OWNER, PART_OF, REVISION, RUN, Marks, annotations, labels, metadata
 from trueup.runtimes.kubernetes.planning import taken_fields
@@ -39,6 +42,8 @@ class Result:
     outdated: bool = False
 
 
+_DELETED_WHEN: Final = {State.HEALTHY: DeletePolicy.HOOK_SUCCEEDED, State.DEGRADED: DeletePolicy.HOOK_FAILED}
+FASTER: Final = Result("others write to it all the time, and faster than Trueup can", outdated=True)
 OUTDATED: Final = Result("it changed since the plan was made", outdated=True)
 
 
@@ -50,6 +55,7 @@ class Writer:
     view: View
     marks: Marks
     desired: Desired
+    state: Callable[[Body], State]
 
     async def carry_out(self, action: Action, resource: Resource, wanted: Wanted | None) -> tuple[Outcome, LiveObject | None]:
         """The outcome, and the object as it is now. Raises Unreachable."""
@@ -59,7 +65,7 @@ class Writer:
         elif wanted is None:
             result = await self._let_go(action, resource)
         elif wanted.options.is_hook:
-            result = await self._run(resource, wanted)
+            result = await (self.clear(resource, wanted) if action.verb is Verb.DELETE else self._run(resource, wanted))
         else:
             result = await self._write(action, resource, wanted)
         version = result.live.version if result.live else ""
@@ -92,7 +98,7 @@ class Writer:
             )
             if result is not None:
                 return result
-        return Result("others write to it all the time, and faster than Trueup can", outdated=True)
+        return FASTER
 
     async def _create(self, action: Action, resource: Resource, wanted: Wanted) -> Result:
         answer = await self.cluster.write(resource, wanted.configuration(self.desired.revision, None), Lock())
@@ -161,14 +167,31 @@ class Writer:
             if gone is not None and gone.message:
                 return gone
             self.view.went(resource, wanted.key)
-        return Result("others write to it all the time, and faster than Trueup can", outdated=True)
+        return FASTER
 
-    async def clear(self, resource: Resource, wanted: Wanted) -> None:
-        """Delete a hook of this run that succeeded and does not want to stay."""
+    async def clear(self, resource: Resource, wanted: Wanted) -> Result:
+        """Delete a hook that succeeded, or failed, and then does not want to stay. One of another run is another's, unless it is of a
+        failure: for that nobody waited."""
         live = await self.view.current(resource, wanted.key)
-        if live is not None and self.marks.holds(live.body) and annotations(live.body).get(RUN) == self.desired.run:
-            await self.cluster.delete(resource, live)
-            self.view.went(resource, wanted.key)
+        if live is None:
+            return Result()
+        own = annotations(live.body).get(RUN) == self.desired.run or not wanted.options.runs_in_a_sync
+        policy = _DELETED_WHEN.get(self.state(live.body))
+        if own and policy in wanted.options.delete_policies:
+            return await self.dismiss(resource, wanted.key)
+        return Result(live=live)
+
+    async def dismiss(self, resource: Resource, key: Key) -> Result:
+        """Delete an object of ours, whatever became of it."""
+        for _ in range(_TRIES):
+            live = await self.view.current(resource, key)
+            if live is None or not self.marks.holds(live.body):
+                return Result()
+            gone = await self._delete(resource, live)
+            if gone is not None:
+                self.view.went(resource, key)
+                return gone
+        return FASTER
 
     async def _already(self, action: Action, resource: Resource, wanted: Wanted, live: LiveObject | None) -> Result:
         """Whether somebody was here before with this very action: a walk that was interrupted between a write and its report."""
@@ -202,7 +225,7 @@ class Writer:
             result = await act(resource, live)
             if result is not None:
                 return result
-        return Result("others write to it all the time, and faster than Trueup can", outdated=True)
+        return FASTER
 
     async def _delete(self, resource: Resource, live: LiveObject) -> Result | None:
         if not live.leaving:

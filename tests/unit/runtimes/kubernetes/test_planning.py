@@ -8,7 +8,7 @@ from tests.unit.runtimes.kubernetes.objects import MARKS, PLAIN, config_map, des
 from trueup.model.application import Policy
 from trueup.model.errors import Refused
 from trueup.model.manifest import Body
-from trueup.model.plan import Action, Effect, Verb
+from trueup.model.plan import Action, Effect, Verb, When
 from trueup.runtimes.kubernetes.fields import Fields
 from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.planning import actions_of, refuse
@@ -77,6 +77,26 @@ def test_what_a_hand_added_is_shown_and_left_and_taken_away_only_where_that_is_a
     assert (shown.verb, [change.path for change in shown.changes]) == (Verb.UNCHANGED, ["data.more"])
     strict = action(config_map({"colour": "red"}), there, there, Policy(self_heal="strict"))
     assert (strict.verb, [(change.path, change.after) for change in strict.changes]) == (Verb.UPDATE, [("data.more", None)])
+
+
+def test_hooks_run_when_something_moves_and_those_of_a_failure_behind_it() -> None:
+    def hook(name: str, phase: str, policy: str = "") -> Trial:
+        said = {"argocd.argoproj.io/hook": phase, "argocd.argoproj.io/hook-delete-policy": policy}
+        return Trial(wanted(config_map({}, name=name, annotations=said)), None)
+
+    there = marked(config_map({"colour": "red"}, managedFields=[OURS]))
+    hooks = [hook("before", "PreSync", "HookFailed"), hook("alarm", "SyncFail")]
+    still = Trial(wanted(config_map({"colour": "red"})), live(there), there)
+    moves = Trial(wanted(config_map({"colour": "blue"})), None)
+    assert [each.key.name for each in actions_of(desired(), [still, *hooks], [], MARKS)] == ["page"]
+    planned = sorted(actions_of(desired(), [moves, *hooks], [], MARKS), key=lambda each: each.wave)
+    told = [(each.verb, each.key.name, each.when) for each in planned]
+    assert told == [
+        (Verb.CREATE, "before", When.ALWAYS),
+        (Verb.CREATE, "page", When.ALWAYS),
+        (Verb.CREATE, "alarm", When.FAILED),
+        (Verb.DELETE, "before", When.FAILED),
+    ]
 
 
 def test_a_new_template_restarts_a_workload() -> None:
