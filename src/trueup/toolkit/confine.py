@@ -31,7 +31,8 @@ SYSTEM: Final = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "nix")
 SYSTEM_PATH: Final = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 UNCONFINED: Final = 125
 # Root's processes are counted by no limit of its own, only by the numbers that its namespace has to give (Linux 6.14 and later).
-COUNTED: Final = 'mount -t proc proc "$1" && echo "$2" > "$1/sys/kernel/pid_max"; counted=$?; umount "$1"; '
+# What is mounted for that is under the file system in memory that is mounted next.
+COUNTED: Final = 'mount -t proc proc "$1" && echo "$2" > "$1/sys/kernel/pid_max"'
 ENTER: Final = 'mount -a -T "$3" && root="$4" && shift 4 && exec chroot "$root" "$@"; exit 125'
 JOIN: Final = ("sh", "-c", 'echo 0 > "$1" && shift && exec "$@"; exit 125', "sh")
 # Root of a user namespace has every right inside of it; a command needs none of them, and without them a changed root cannot be left.
@@ -125,7 +126,7 @@ class Confinement:
     @cached_property
     def _counts(self) -> bool:
         with _folder() as root:
-            command = [*NAMESPACES, "sh", "-c", f"{COUNTED}exit $counted", "sh", str(root / "home"), str(self.bounds.processes)]
+            command = [*NAMESPACES, "sh", "-c", COUNTED, "sh", str(root / "home"), str(self.bounds.processes)]
             return _blocking(_Command(command), root, self.bounds).succeeded
 
     def run(self, program: str, arguments: Sequence[str], files: Mapping[str, bytes], visible: Sequence[str] = ()) -> Completed:
@@ -169,7 +170,7 @@ class Confinement:
             mounts.append(_mount(Path(real), root / inside.lstrip("/"), "bind,ro"))
         table = root / "mounts"
         table.write_text("".join(mounts), encoding="utf-8")
-        script = f"({COUNTED}) 2>/dev/null; {ENTER}" if os.geteuid() == 0 and self._group is None else ENTER
+        script = f"{{ {COUNTED}; }} 2>/dev/null; {ENTER}" if os.geteuid() == 0 and self._group is None else ENTER
         enter = ["sh", "-c", script, "sh", str(root / "home"), str(self.bounds.processes), str(table), str(root)]
         return [*NAMESPACES, *enter, *DROP, *self._limited([inside, *arguments])]
 
