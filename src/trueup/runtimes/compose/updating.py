@@ -117,9 +117,11 @@ class Update:
     async def _make(self, steps: Sequence[Step]) -> None:
         """Make every new container; nothing is stopped before all of them are there."""
         for step in steps:
-            name = step.name + NEW
-            with suppress(Absent):
-                await self.engine.delete(f"/containers/{name}", force=True, v=True)
+            # Where nothing is yet, nothing has to be told apart; and what is interrupted then is gone on with.
+            name = step.name + NEW if step.container else step.name
+            if step.container:
+                with suppress(Absent):
+                    await self.engine.delete(f"/containers/{name}", force=True, v=True)
             self.swaps.append(_Swap(step, await self.recipe.create(step, name)))
 
     def _batches(self, steps: Sequence[Step]) -> Iterable[Sequence[Step]]:
@@ -148,12 +150,22 @@ class Update:
             await self._set_aside(swap)
             await rename(self.engine, swap.new, swap.step.name)
             return ""
-        # Without a version before there is nothing to go back to: its health is told like that of anything that runs.
-        trouble = await self._attempt(swap.new, "start", wait=swap.step.container is not None)
+        if swap.step.container is None:
+            return await self._first_start(swap)
+        trouble = await self._attempt(swap.new, "start")
         if not trouble:
             await self._set_aside(swap)
             await rename(self.engine, swap.new, swap.step.name)
         return trouble
+
+    async def _first_start(self, swap: _Swap) -> str:
+        """Without a version before there is nothing to go back to: its health is told like that of anything that runs."""
+        try:
+            await self.engine.post(f"/containers/{swap.new}/start")
+        except Refused as error:
+            swap.started = False
+            return error.message
+        return ""
 
     async def _set_aside(self, swap: _Swap) -> None:
         old = swap.step.container
@@ -163,12 +175,12 @@ class Update:
         await self.engine.post(f"/containers/{old.id}/stop")
         await rename(self.engine, old.id, swap.step.name + OLD)
 
-    async def _attempt(self, container: str, verb: str, wait: bool = True) -> str:
+    async def _attempt(self, container: str, verb: str) -> str:
         try:
             await self.engine.post(f"/containers/{container}/{verb}")
         except Refused as error:
             return error.message
-        return await trouble_of(self.engine, container, self.pace.monitor, self.patience) if wait else ""
+        return await trouble_of(self.engine, container, self.pace.monitor, self.patience)
 
     async def _take_back(self) -> None:
         """What ran before runs again, and the new containers go."""
@@ -178,12 +190,12 @@ class Update:
             old = swap.step.container
             if old is None and swap.started:
                 # It is the only one there is. A person, or the next revision, decides about it.
-                await rename(self.engine, swap.new, swap.step.name)
                 continue
             await self.engine.delete(f"/containers/{swap.new}", force=True, v=True)
             if old is not None and swap.stopped:
                 await rename(self.engine, old.id, swap.step.name)
-                await self.engine.post(f"/containers/{old.id}/start")
+                if old.runs:
+                    await self.engine.post(f"/containers/{old.id}/start")
         for step in self.restarted:
             if step.container is not None:
                 await self.engine.post(f"/containers/{step.container.id}/restart")
