@@ -11,7 +11,8 @@ from trueup.model.errors import Refused
 from trueup.model.secret import Secret
 from trueup.runtimes.compose.access import Access
 from trueup.runtimes.compose.engine import Engine
-from trueup.runtimes.compose.images import Images, Login
+from trueup.runtimes.compose.images import Images
+from trueup.runtimes.compose.login import Login
 
 
 @pytest.fixture
