@@ -22,7 +22,7 @@ API = "compose.trueup.dev/v1"
 
 
 class ComposeGround(Ground):
-    """Two services and the network that they are in."""
+    """Two services, and a network; none needs another, so that each can be the only one that is there."""
 
     kind = compose
     engine: ClassVar[Engine]
@@ -32,12 +32,13 @@ class ComposeGround(Ground):
         super().__init__(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self.project = "c" + hashlib.sha256(str(folder).encode()).hexdigest()[:10]
+        self.engine.clear()
         self.gate = Gate(str(self.engine.socket), folder)
         self._secrets: dict[str, Secret] = {}
 
     def bodies(self, version: int, prefix: str) -> list[Body]:
         """The first one's environment is the version; its restart policy is what a hand changes."""
-        more: Body = {"image": IMAGE, "restart": "always", "networks": {f"{prefix}-net": None}}
+        more: Body = {"image": IMAGE, "restart": "always", "network_mode": "none"}
         return [
             self._body("Service", f"{prefix}-web", {"environment": {"VERSION": str(version)}, **more}),
             self._body("Service", f"{prefix}-worker", more),
@@ -75,7 +76,7 @@ class ComposeGround(Ground):
         self.engine.docker("rm", "-f", *self.containers(key))
 
     async def plant(self, owner: Owner, body: Body) -> None:
-        """Make it as Compose does, without the network that is not there yet."""
+        """Make it as Compose does."""
         key, spec = Key.of(body), body["spec"]
         labels = {"project": key.namespace, "service": key.name, "oneoff": "False", "container-number": "1"}
         told = [part for name, value in labels.items() for part in ("--label", f"com.docker.compose.{name}={value}")]
@@ -172,7 +173,8 @@ class Gate:
         with suppress(OSError):
             there, back = await asyncio.open_unix_connection(self._there)
             self._open.update((writer, back))
-            await asyncio.gather(_pour(reader, back), _pour(there, writer))
+            with suppress(asyncio.CancelledError):
+                await asyncio.gather(_pour(reader, back), _pour(there, writer))
             self._open.difference_update((writer, back))
 
 

@@ -127,13 +127,13 @@ class Batch:
         look = look_at(scene, action.key)
         if look.same:
             return msgspec.structs.replace(done, version=look.version)
-        if look.seen != action.seen or (look.seen and not look.mine and action.verb is not Verb.ADOPT):
+        if (look.seen != action.seen and not _broken_off(action, look)) or (look.seen and not look.mine and action.verb is not Verb.ADOPT):
             return _outdated(action)
         if look.refusal:
             raise Refused(look.refusal)
         if await settle(self.picture.engine, scene.containers.get(action.key, ())):
             # What an update left that was broken off is in order now, and no longer what was planned with.
-            return _outdated(action)
+            return await self._act(action) if action.verb is Verb.CREATE else _outdated(action)
         note = await self._put(scene, look)
         return msgspec.structs.replace(done, message=note, version=await self._settle(action.key))
 
@@ -229,6 +229,12 @@ def _concluded(record: Record, there: set[str], standing: Standing, stays: bool)
 def _says(marks: Marks, wanted: Marks) -> bool:
     """Whether a thing's own marks say what is to be said; the commit may be an older one."""
     return marks.owner == wanted.owner and marks.spec == wanted.spec
+
+
+def _broken_off(action: Action, look: Look) -> bool:
+    """Whether all that is there was made for this very action, when it was carried out before and not to its end."""
+    made = isinstance(look, ServiceLook) and all(each.marks.digest == action.desired for each in look.containers)
+    return action.verb is Verb.CREATE and look.mine and made
 
 
 def _outdated(action: Action) -> Outcome:
