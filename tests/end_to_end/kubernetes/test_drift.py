@@ -27,7 +27,7 @@ async def watching(shop: Shop) -> AsyncIterator["asyncio.Queue[Moved | Lost]"]:
             told.put_nowait(each)
 
     task = asyncio.create_task(listen())
-    while shop.runtime._watched is None or not shop.runtime._watched._tasks:
+    while shop.runtime._watched is None or not any(each.is_fresh for each in shop.runtime._watched._followers.values()):
         await asyncio.sleep(0.05)
     await asyncio.sleep(0.3)
     try:

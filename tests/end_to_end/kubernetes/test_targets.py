@@ -122,3 +122,23 @@ async def test_a_cluster_that_the_operator_does_not_allow_is_not_opened(shop: Sh
     with pytest.raises(SettingsError, match="may not use the context"):
         async with shop.opened():
             pass
+
+
+async def test_a_kind_that_may_not_be_watched_is_the_trouble_of_who_asks_for_it_alone(shop: Shop) -> None:
+    name = shop.namespace
+    shop.cluster.namespace(f"{name}-records")
+    config_maps = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["*"]}
+    for namespace in (name, f"{name}-records"):
+        place = {"metadata": {"name": "half", "namespace": namespace}}
+        subjects = [{"kind": "User", "name": f"half-{name}", "apiGroup": "rbac.authorization.k8s.io"}]
+        binding = {"roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "half"}, "subjects": subjects, **place}
+        shop.cluster.request("POST", shop.path(f"roles.{RBAC}", namespace), {"rules": [config_maps], **place})
+        shop.cluster.request("POST", shop.path(f"rolebindings.{RBAC}", namespace), binding)
+    shop.allowed["kubeconfig"] = str(shop.cluster.user(f"half-{name}"))
+    shop.options["namespaces"] = [name]
+    async with shop.opened(), watching(shop):
+        with pytest.raises(Refused, match="may not be watched"):
+            await shop.plan(shop.desired(shop.body("v1", "ServiceAccount", "runner", {}), name="till"))
+        async with asyncio.timeout(4):
+            await shop.make(shop.desired(shop.config_map("page")))
+            await shop.make(shop.desired())

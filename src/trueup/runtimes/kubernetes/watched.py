@@ -1,7 +1,9 @@
 """What of a repository is in the cluster, kept up to date by one watch for each kind that is in use."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +12,7 @@ from trueup.model.errors import Refused, Unreachable
 from trueup.model.health import State
 from trueup.model.manifest import Body, Key
 from trueup.runtimes.kubernetes.client.discovery import Resource
-from trueup.runtimes.kubernetes.client.watching import Broken, Happened, Kind, Listed, Resumed, Watching
+from trueup.runtimes.kubernetes.client.watching import Broken, Happened, Kind, Listed, Resumed, Unserved, Watching
 from trueup.runtimes.kubernetes.cluster import Cluster
 from trueup.runtimes.kubernetes.fields import Managed
 from trueup.runtimes.kubernetes.live import LiveObject
@@ -33,22 +35,41 @@ class Follower:
         self._cluster = cluster
         self._scopes = scopes
         self._waiting: dict[str, Unreachable | Refused | None] = dict.fromkeys(scopes)
-        self._ready = asyncio.Event()
+        self._noted = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
 
-    def start(self, selector: str, told: "asyncio.Queue[Moved | Lost]") -> list[asyncio.Task[None]]:
+    def start(self, selector: str, told: "asyncio.Queue[Moved | Lost]") -> None:
         """Begin to watch."""
         name = f"watch {self.resource.plural}"
-        return [asyncio.create_task(self._follow(scope, selector, told), name=name) for scope in self._scopes]
+        self._tasks = [asyncio.create_task(self._follow(scope, selector, told), name=name) for scope in self._scopes]
+
+    async def end(self) -> None:
+        """Watch no longer."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the shelf is up to date."""
+        return not self._waiting
+
+    @property
+    def is_served(self) -> bool:
+        """Whether the cluster serves the kind, as far as is known."""
+        return not any(isinstance(error, Unserved) for error in self._waiting.values())
 
     async def fresh(self) -> Shelf:
         """The shelf, once it is up to date. Raises what keeps it from being so."""
-        if not self._ready.is_set():
-            broken = any(self._waiting.values())
-            try:
-                await asyncio.wait_for(self._ready.wait(), _PATIENCE_SECONDS if broken else _FIRST_LIST_SECONDS)
-            except TimeoutError:
-                error = next((each for each in self._waiting.values() if each), None)
-                raise error or Unreachable(f"the list of {self.resource.plural} does not come", where=self._cluster.server) from None
+        begun = time.monotonic()
+        while not self.is_fresh:
+            self._noted.clear()
+            error = next((each for each in self._waiting.values() if each), None)
+            left = begun + (_PATIENCE_SECONDS if error else _FIRST_LIST_SECONDS) - time.monotonic()
+            if left <= 0:
+                raise error or Unreachable(f"the list of {self.resource.plural} does not come", where=self._cluster.server)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._noted.wait(), left)
         return self.shelf
 
     async def _follow(self, scope: str, selector: str, told: "asyncio.Queue[Moved | Lost]") -> None:
@@ -77,10 +98,9 @@ class Follower:
             self._waiting.pop(scope, None)
         else:
             self._waiting[scope] = event.error
-        if self._waiting:
-            self._ready.clear()
-        else:
-            self._ready.set()
+            if not self.is_served:
+                self._cluster.discovery.forget()
+        self._noted.set()
 
     async def _take_all(self, items: list[bytes], scope: str) -> list[Moved]:
         moved = [each for item in items for each in self._take(item)]
@@ -137,7 +157,6 @@ class Watched:
         self._places = places
         self._judge = judge
         self._followers: dict[tuple[str, str], Follower] = {}
-        self._tasks: list[asyncio.Task[None]] = []
         self._told: asyncio.Queue[Moved | Lost] = asyncio.Queue()
 
     async def parents(self) -> list[Parent]:
@@ -162,10 +181,9 @@ class Watched:
     async def members(self, parent: Parent) -> dict[Key, LiveObject]:
         """Everything that carries the label of its set, also of kinds that the parent no longer names. Raises Unreachable or Refused."""
         await self.follow((await resources(self._cluster.discovery, parent.kinds)).values())
-        found: dict[Key, LiveObject] = {}
-        for follower in list(self._followers.values()):
-            found.update((live.key, live) for live in (await follower.fresh()).of_set(parent.marks.id))
-        return found
+        # A kind that may not be watched, or went, is the trouble of the applications that name it, and of no other.
+        shelves = [follower.shelf for follower in self._followers.values() if follower.is_fresh]
+        return {live.key: live for shelf in shelves for live in shelf.of_set(parent.marks.id)}
 
     async def current(self, resource: Resource, key: Key) -> LiveObject | None:
         """One object: as it is known, else asked for."""
@@ -179,7 +197,7 @@ class Watched:
 
     async def follow(self, kinds: Iterable[Resource]) -> None:
         """Begin to watch these kinds, all at once, and wait until they are known."""
-        for follower in [self._follower(resource) for resource in kinds]:
+        for follower in [await self._served(resource) for resource in kinds]:
             await follower.fresh()
 
     def wrote(self, resource: Resource, live: LiveObject) -> None:
@@ -194,9 +212,17 @@ class Watched:
 
     async def close(self) -> None:
         """End all watches."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for follower in self._followers.values():
+            await follower.end()
+
+    async def _served(self, resource: Resource) -> Follower:
+        """Who follows a kind that the cluster knows: one that went and came back is followed anew."""
+        follower = self._follower(resource)
+        if follower.is_served:
+            return follower
+        del self._followers[resource.group, resource.kind]
+        await follower.end()
+        return self._follower(resource)
 
     def _following(self, resource: Resource) -> Follower | None:
         """Who follows this kind, in this very version."""
@@ -207,7 +233,7 @@ class Watched:
         name = (resource.group, resource.kind)
         if name not in self._followers:
             follower = self._followers[name] = Follower(self._cluster, resource, self._places.of(resource), self._judge)
-            self._tasks += follower.start(self._selector, self._told)
+            follower.start(self._selector, self._told)
         return self._followers[name]
 
 

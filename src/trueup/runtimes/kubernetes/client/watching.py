@@ -22,6 +22,7 @@ from trueup.runtimes.kubernetes.client.request import Answer, Request
 
 _PAGE: Final = "500"
 _EXPIRED: Final = 410
+_NOT_FOUND: Final = 404
 _UNKNOWING: Final = (400, 422)
 _ALL_THERE_IS: Final = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
 _END_OF_ALL: Final = "k8s.io/initial-events-end"
@@ -105,6 +106,10 @@ class _List(msgspec.Struct, frozen=True):
 
 class _Expired(Unreachable):
     """The server no longer knows the version to resume from."""
+
+
+class Unserved(Refused):
+    """The server does not serve the kind, or no longer."""
 
 
 class _Unstreamed(Exception):
@@ -195,7 +200,8 @@ class Watching:
         if answer.refusal:
             message = f"{self.resource.plural} may not be watched: {answer.refusal.message}"
             hint = "grant get, list and watch of every kind that is applied, or name `namespaces` in the target"
-            raise Refused(message, where=self.connection.access.server, hint=hint)
+            fault = Unserved if answer.status == _NOT_FOUND else Refused
+            raise fault(message, where=self.connection.access.server, hint=hint)
 
     def _fail(self, said: _Versioned) -> None:
         if said.code == _EXPIRED:
