@@ -57,10 +57,11 @@ def is_hand(manager: Managed) -> bool:
 
 
 def _compared(live: LiveObject, body: Body, wanted: Wanted | None, ignored: Ignored | None) -> list[Any]:
+    taken_over = wanted.take_over if wanted else ()
     owned = {
         path_of(body, steps): at(body, steps)
         for each in live.managers
-        if each.ours or is_hand(each)
+        if each.ours or is_hand(each) or each.manager in taken_over
         for steps in leaves(each.fields_v1, body)
     }
     declared = _declared(wanted.body, body) if wanted else None

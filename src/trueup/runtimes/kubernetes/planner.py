@@ -58,6 +58,7 @@ class Planner:
     limits: Limits
     parent: Parent | None
     """As it was when the plan, or the apply, began."""
+    take_over: tuple[str, ...] = ()
 
     async def wanted(self, desired: Desired) -> dict[Key, Wanted]:
         """What Git wants, by complete key. Raises Refused for what stands twice, and for what this target does not take."""
@@ -69,7 +70,8 @@ class Planner:
             known = await self.cluster.discovery.find(group, kind, version)
             resource = known or coming.get((group, kind, version))
             key, body = completed(manifest, resource, self.cluster.namespace)
-            each = Wanted(key, body, manifest, resource, self.marks, desired.application.spec.ignore, served=known is not None)
+            rules = desired.application.spec.ignore
+            each = Wanted(key, body, manifest, resource, self.marks, rules, take_over=self.take_over, served=known is not None)
             found.append(settled(each) if self._is_settled(each, desired) else each)
         by_key = distinct(desired, found)
         namespace = await self._namespace(desired)

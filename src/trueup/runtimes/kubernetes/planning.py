@@ -18,7 +18,7 @@ from trueup.runtimes.kubernetes.hooks import Merging, Removing, declared_annotat
 from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.marks import Marks, metadata, owner_in
 from trueup.runtimes.kubernetes.order import places, removals
-from trueup.runtimes.kubernetes.taking import added_by_hand, applied_by_kubectl, going
+from trueup.runtimes.kubernetes.taking import added_by_hand, applied_by_kubectl, going, set_by
 from trueup.runtimes.kubernetes.trial import Trial
 from trueup.runtimes.kubernetes.wanted import Wanted
 
@@ -58,7 +58,7 @@ def taken_fields(wanted: Wanted, live: LiveObject, declared: Fields, strict: boo
     """The fields that others set and that become ours before the apply."""
     if wanted.options.merging is Merging.MERGE:
         return {}
-    taken = {} if wanted.marks.claims(live.body) else applied_by_kubectl(live)
+    taken = plus({} if wanted.marks.claims(live.body) else applied_by_kubectl(live), set_by(live, wanted.take_over))
     return plus(taken, added_by_hand(live, declared)) if strict else taken
 
 
@@ -125,7 +125,8 @@ class _Planning:
     def _losses(self, taken: Fields, live: LiveObject, declared: Fields) -> tuple[Change, ...]:
         """What goes once these fields are ours."""
         body = concealed(live.body, self.known)
-        return tuple(Change(path, shown(value), None) for path, value in values(going(taken, live, declared), body).items())
+        lost = values(going(taken, live, declared, self.wanted.take_over), body)
+        return tuple(Change(path, shown(value), None) for path, value in lost.items())
 
     def _reason(self, verb: Verb, changes: tuple[Change, ...], other: Owner | None) -> str:
         parts = {
@@ -137,6 +138,7 @@ class _Planning:
         told = [parts.get(verb, ""), self.trial.unverified and f"not tried out: {self.trial.unverified}"]
         if verb in (Verb.UPDATE, Verb.ADOPT):
             told += [f"takes {path} from {who}" for who, path in self._from_whom(changes).items()]
+            told += [f"takes over what {who} set" for who in self._taken_over()]
         return "; ".join(each for each in told if each)
 
     def _from_whom(self, changes: tuple[Change, ...]) -> dict[str, str]:
@@ -151,6 +153,10 @@ class _Planning:
             if taken and not each.ours:
                 losses.setdefault(each.manager, []).extend(taken)
         return {who: ", ".join(dict.fromkeys(fields)) for who, fields in losses.items()}
+
+    def _taken_over(self) -> list[str]:
+        """The managers of whose fields nothing stays theirs."""
+        return [name for name in sorted(set(self.wanted.take_over)) if self.live and set_by(self.live, {name})]
 
     def _effect(self, verb: Verb, changes: Iterable[Change]) -> Effect:
         rolls = self.wanted.key.group == "apps" and self.wanted.key.kind in _ROLLING

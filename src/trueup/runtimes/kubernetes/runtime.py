@@ -254,7 +254,8 @@ class KubernetesRuntime:
         application = desired.application
         view = self._view(application.repository)
         marks = Marks(Owner(application.repository, application.name), self._specification.namespace)
-        return Planner(self._acting(desired), view, marks, self._settled, self._limits, await find(marks, view))
+        parent, take_over = await find(marks, view), self._specification.take_over
+        return Planner(self._acting(desired), view, marks, self._settled, self._limits, parent, take_over)
 
     def _acting(self, desired: Desired) -> Cluster:
         application, account = desired.application, self._specification.impersonate

@@ -3,11 +3,13 @@
 Server-side apply takes away what one owned and no longer says. So a field becomes ours in the object's records first, then goes with it.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 import msgspec
 
+from trueup.runtimes.kubernetes.client.request import Refusal
 from trueup.runtimes.kubernetes.comparing import is_hand
 from trueup.runtimes.kubernetes.concealing import LAST_APPLIED
 from trueup.runtimes.kubernetes.fields import MANAGER, Fields, Managed, leaves, minus, plus
@@ -50,11 +52,35 @@ def added_by_hand(live: LiveObject, declared: Fields) -> Fields:
     return added
 
 
-def going(taken: Fields, live: LiveObject, declared: Fields) -> Fields:
-    """The fields that go once ``taken`` is ours: what Git does not declare, and nobody else owns."""
+def set_by(live: LiveObject, managers: Collection[str]) -> Fields:
+    """Everything that these managers set, but for what came through a subresource."""
+    found: Fields = {}
+    for each in live.managers:
+        if each.manager in managers and not each.subresource and not each.ours:
+            found = plus(found, selected(each.fields_v1, live.body, lambda path: not path.startswith("status.")))
+    return found
+
+
+def in_the_way(live: LiveObject, refusal: Refusal) -> Fields:
+    """Items that a person's kubectl put into lists of which the server says that they cannot be so.
+
+    An item is known by its key. A hand that changed the key (the port of a Service) has taken ours away and added one of its own, and the
+    server, which merges both, may not take them together.
+    """
+    lists = {_list_of(cause.field) for cause in refusal.causes if cause.field}
+    found: Fields = {}
+    for each in live.managers:
+        if is_hand(each) and not each.ours:
+            found = plus(found, selected(each.fields_v1, live.body, lambda path: _unplaced(path).startswith(tuple(lists))))
+    return found
+
+
+def going(taken: Fields, live: LiveObject, declared: Fields, managers: Collection[str] = ()) -> Fields:
+    """The fields that go once ``taken`` is ours: what Git does not declare, and nobody else owns; ``managers`` are nobody then."""
     rest = minus(taken, declared)
     for each in live.managers:
-        if not each.ours and not is_hand(each) and each.manager not in _KUBECTL_APPLY:
+        taken_over = each.manager in (*_KUBECTL_APPLY, *managers) and not each.subresource
+        if not each.ours and not is_hand(each) and not taken_over:
             rest = minus(rest, each.fields_v1)
     return rest
 
@@ -62,7 +88,7 @@ def going(taken: Fields, live: LiveObject, declared: Fields) -> Fields:
 def transfer(live: LiveObject, taken: Fields) -> list[dict[str, Any]]:
     """The edit of the object's records that makes these fields ours."""
     ours = next((each for each in live.managers if each.ours), None)
-    kept = [_encoded(_without(each, taken)) for each in live.managers if not each.ours and minus(each.fields_v1, taken)]
+    kept = [_encoded(_without(each, taken)) for each in live.managers if not each.ours and _owns_more(each, taken)]
     mine = Managed(MANAGER, "Apply", str(live.body["apiVersion"]), ours.time if ours else "", "FieldsV1", plus(live.ours, taken))
     return [{"op": "replace", "path": "/metadata/managedFields", "value": [*kept, _encoded(mine)]}]
 
@@ -85,6 +111,27 @@ def _selected(fields: Fields, root: Any, body: Any, way: tuple[str | int, ...], 
             # An item of a list goes as a whole only when its being there is ours too; that a map is there is no matter of ours.
             chosen[name] = {**({".": {}} if "." in under and name.startswith("k:") else {}), **part}
     return chosen
+
+
+def _list_of(field: str) -> str:
+    """The innermost list that a field is in, or that it is."""
+    path = _unplaced(field)
+    return path[: path.rindex("[]") + 2] if "[]" in path else f"{path}[]"
+
+
+def _unplaced(path: str) -> str:
+    """The same for every item of a list."""
+    return re.sub(r"\[[^\]]*\]", "[]", path)
+
+
+def _owns_more(manager: Managed, taken: Fields) -> bool:
+    """Whether anything but that a map is there is left of what a manager owns."""
+    rest = minus(manager.fields_v1, taken)
+    return _says_something(rest) if rest != manager.fields_v1 else bool(rest)
+
+
+def _says_something(fields: Fields) -> bool:
+    return any(name.startswith("k:") or not under or _says_something(under) for name, under in fields.items() if name != ".")
 
 
 def _without(manager: Managed, taken: Fields) -> Managed:

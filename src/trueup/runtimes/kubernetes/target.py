@@ -33,6 +33,9 @@ NamespaceName = Annotated[str, AfterValidator(_namespace_name)]
 Account = Annotated[str, AfterValidator(_account)]
 
 
+FieldManager = Annotated[str, Field(min_length=1, max_length=128)]
+
+
 class SecretName(Declared):
     """A secret of the settings, by its name."""
 
@@ -45,8 +48,8 @@ class Specification(Declared):
     ``context``: one of the operator's kubeconfig. ``server``: the API server's address instead, with ``certificateAuthority`` (PEM) and
     ``token``, or ``clientCertificate`` and ``clientKey`` (PEM), by the names of secrets. ``namespace``: where our own records are.
     ``impersonate``: the service account (``NAMESPACE:NAME``) in whose name everything of an application is done. ``namespaces`` and
-    ``kinds`` (``Kind.group``): globs that every object must fit. ``health``: how custom kinds are judged. ``concurrency``: how many
-    requests at once.
+    ``kinds`` (``Kind.group``): globs that every object must fit. ``takeOver``: field managers (``argocd-controller``) whose fields become
+    ours, so that what Git does not say of them goes. ``health``: how custom kinds are judged. ``concurrency``: how many requests at once.
     """
 
     context: str = ""
@@ -59,6 +62,7 @@ class Specification(Declared):
     impersonate: Account = ""
     namespaces: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    take_over: tuple[FieldManager, ...] = ()
     health: tuple[HealthRule, ...] = ()
     concurrency: int = Field(16, ge=1, le=256)
 

@@ -5,11 +5,14 @@ from enum import Enum
 from typing import Final
 
 from trueup.model.manifest import Body
-from trueup.runtimes.kubernetes.client.request import Answer
+from trueup.runtimes.kubernetes.client.request import Answer, Reason
 from trueup.runtimes.kubernetes.cluster import Cluster
+from trueup.runtimes.kubernetes.fields import paths
+from trueup.runtimes.kubernetes.hooks import Merging
 from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.parent import group_kind
 from trueup.runtimes.kubernetes.refusals import cannot_be_tried, immutable_fields, is_immutable, words
+from trueup.runtimes.kubernetes.taking import in_the_way
 from trueup.runtimes.kubernetes.wanted import Wanted
 
 _CREATED: Final = 201
@@ -64,7 +67,7 @@ class Trials:
         answer = await self.cluster.try_out(resource, wanted.configuration(self.revision, known))
         if answer.status == _CREATED:
             return Trial(wanted, None, answer.object)
-        if isinstance(live, Unlooked) and (answer.refusal is None or is_immutable(answer) or cannot_be_tried(answer)):
+        if isinstance(live, Unlooked) and (answer.refusal is None or _may_be_in_the_way(answer)):
             known = await self.cluster.look(resource, wanted.key.namespace, wanted.key.name)
             if known is not None and wanted.ignored(known) is not None:
                 return await self.of(wanted, known)
@@ -80,7 +83,15 @@ class Trials:
             return Trial(wanted, live, immutable=immutable_fields(answer.refusal))
         if cannot_be_tried(answer):
             return Trial(wanted, live, unverified="an admission webhook cannot be asked without effect")
+        if live is not None and wanted.options.merging is not Merging.MERGE and (blocking := in_the_way(live, answer.refusal)):
+            what = ", ".join(sorted(paths(blocking, live.body)))
+            return Trial(wanted, live, unverified=f"{what}, added by hand, stands in the way and goes")
         return Trial(wanted, live, refusal=words(answer.refusal, wanted.body))
+
+
+def _may_be_in_the_way(answer: Answer) -> bool:
+    """Whether a refusal may have to do with what is there."""
+    return is_immutable(answer) or cannot_be_tried(answer) or answer.says(Reason.INVALID)
 
 
 def _of_unknown_kind(wanted: Wanted) -> Trial:

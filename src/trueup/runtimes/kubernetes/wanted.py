@@ -30,6 +30,8 @@ class Wanted:
     rules: tuple[Ignore, ...] = ()
     settled: bool = False
     """Whether the object was last written from this very manifest, so that a difference is drift."""
+    take_over: tuple[str, ...] = ()
+    """The managers whose fields are taken over as a whole."""
     served: bool = True
     """Whether the cluster serves the kind; one that this very plan makes it does not yet."""
 

@@ -17,12 +17,12 @@ from trueup.runtimes.kubernetes.cluster import Cluster, Lock
 from trueup.runtimes.kubernetes.comparing import changes_between, seen_of
 from trueup.runtimes.kubernetes.concealing import known_values
 from trueup.runtimes.kubernetes.fields import our_fields
-from trueup.runtimes.kubernetes.hooks import DeletePolicy
+from trueup.runtimes.kubernetes.hooks import DeletePolicy, Merging
 from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.marks import OBJECT, OWNER, PART_OF, REVISION, RUN, Marks, annotations, labels, metadata
 from trueup.runtimes.kubernetes.planning import taken_fields
 from trueup.runtimes.kubernetes.refusals import cannot_be_tried, words
-from trueup.runtimes.kubernetes.taking import transfer
+from trueup.runtimes.kubernetes.taking import in_the_way, set_by, transfer
 from trueup.runtimes.kubernetes.views import View
 from trueup.runtimes.kubernetes.wanted import Wanted
 
@@ -112,19 +112,25 @@ class Writer:
         taken = await self._take(resource, wanted, live)
         if taken is None or isinstance(taken, Result):
             return taken
-        answer = await self.cluster.write(resource, wanted.configuration(self.desired.revision, live), Lock.of(taken))
+        configuration = wanted.configuration(self.desired.revision, live)
+        answer = await self.cluster.write(resource, configuration, Lock.of(taken))
+        blocking = in_the_way(taken, answer.refusal) if answer.refusal and wanted.options.merging is not Merging.MERGE else {}
+        if blocking:
+            answer = await self.cluster.edit(resource, taken, transfer(taken, blocking))
+            if not answer.refusal:
+                answer = await self.cluster.write(resource, configuration, Lock.of(LiveObject(answer.object)))
         return None if answer.says(Reason.CONFLICT, Reason.NOT_FOUND) else self._told(answer, wanted)
 
     async def _take(self, resource: Resource, wanted: Wanted, live: LiveObject) -> LiveObject | Result | None:
         """Make fields ours that others set and that are to go with the apply; the object as it is then."""
         strict = self.desired.application.policy.self_heal == "strict"
-        if self.marks.claims(live.body) and not strict:
+        if self.marks.claims(live.body) and not strict and not set_by(live, wanted.take_over):
             return live
         tried = await self.cluster.try_out(resource, wanted.configuration(self.desired.revision, live))
         if cannot_be_tried(tried):
             return live  # the plan could not say what would go, so nothing does
         if tried.refusal:
-            return self._told(tried, wanted)
+            return live if in_the_way(live, tried.refusal) else self._told(tried, wanted)
         taken = taken_fields(wanted, live, our_fields(tried.object), strict)
         if not taken:
             return live
