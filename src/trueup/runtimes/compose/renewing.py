@@ -86,7 +86,10 @@ class Renewal:
         before = await self._delivery.links()
         kept = {piece.mount: before[piece.mount] for piece in pieces if await self._is_in_place(piece, before)}
         folders = await self._delivery.put([piece for piece in pieces if piece.mount not in kept], self._tree)
-        return Mounts(before, {piece.mount: kept.get(piece.mount) or folders[piece.version] for piece in pieces})
+        after = {piece.mount: kept.get(piece.mount) or folders[piece.version] for piece in pieces}
+        # No container can be made that mounts what is not there, and nothing runs yet that could see it.
+        await self._delivery.exchange({mount: folder for mount, folder in after.items() if mount not in before})
+        return Mounts({**after, **before}, after)
 
     async def _is_in_place(self, piece: Piece, links: Mapping[str, str]) -> bool:
         """Whether what was written in place is what it should be: then others may go on to use it."""
