@@ -275,7 +275,10 @@ class Reconciler:
             await self.report.drift_stands(course, await self._by_whom(walk, planned))
             return DONE
         wait = course.heal_pause(time.time())
-        return Later(time.time() + wait, course.attempts) if wait > 0 else None
+        if wait <= 0:
+            return None
+        await self.report.fought_over(course, await self._by_whom(walk, planned))
+        return Later(time.time() + wait, course.attempts)
 
     async def _by_whom(self, walk: Walk, planned: Plan) -> tuple[Drifted, ...]:
         """What differs, with who did it where the target can tell."""

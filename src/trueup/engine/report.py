@@ -70,6 +70,12 @@ class Reports:
             self._tell_new_drift(standing, drift)
             await self._stand(course, msgspec.structs.replace(standing, drift=drift))
 
+    async def fought_over(self, course: Course, drift: tuple[Drifted, ...]) -> None:
+        """Drift is back as often as it is undone; it is undone again in a while."""
+        names = ", ".join(f"{each.key}{f' by {each.by}' if each.by else ''}" for each in drift[:5])
+        self.telemetry.warn("fight", objects=names)
+        await self.stays(course, Sync.OUT_OF_SYNC, f"changed again each time it is undone: {names}")
+
     def _tell_new_drift(self, standing: Standing, drift: tuple[Drifted, ...]) -> None:
         if drift and {each.key for each in standing.drift} != {each.key for each in drift}:
             self.telemetry.warn("drift", objects=", ".join(str(each.key) for each in drift[:5]))

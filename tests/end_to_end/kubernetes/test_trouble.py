@@ -1,0 +1,223 @@
+"""Trouble at a cluster as the whole program meets it: real Git, the engine, a real API server."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.estate import Estate, application, eventually, target
+from tests.end_to_end.kubernetes.test_clusters import joined
+from tests.end_to_end.kubernetes.test_walk import Place, config_map, deployment
+from tests.testbed.kubernetes.cluster import Cluster
+from trueup.model.manifest import Body
+
+
+@pytest.fixture
+def place(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig))
+    namespace = f"trouble-{time.time_ns() % 10**9}"
+    cluster.namespace(namespace)
+    return Place(cluster, Estate(tmp_path), namespace)
+
+
+def named(body: Body, **metadata: Any) -> Body:
+    return {**body, "metadata": {**body["metadata"], **metadata}}
+
+
+async def synced(operator: Any, name: str) -> bool:
+    status = await operator.remembered(name)
+    return status is not None and (status.sync, status.health) == ("synced", "healthy")
+
+
+async def test_a_finalizer_that_never_ends_is_told_in_time_and_other_applications_go_on(place: Place) -> None:
+    both = place.declarations(place.application("web", policy={"timeout": "2s", "retry": {"limit": 0}}), place.application("till"))
+    stuck = named(config_map("stuck"), finalizers=["example.org/never"])
+    place.commit({"trueup.yaml": both, "web/web.yaml": [config_map("page"), stuck], "till/till.yaml": [config_map("cash", colour="red")]})
+    assert place.trueup("apply").code == 0
+    async with place.estate.served() as operator:
+        place.commit({"web/web.yaml": [config_map("page")], "till/till.yaml": [config_map("cash", colour="blue")]})
+        await eventually(lambda: place.get("configmaps", "cash")["data"] == {"colour": "blue"}, 20)
+
+        async def told() -> bool:
+            runs = await operator.history("web")
+            return runs[0].state == "failed" and "waits for example.org/never" in runs[0].message
+
+        await eventually(told, 40)
+        assert "deletionTimestamp" in place.get("configmaps", "stuck")["metadata"]
+        place.commit({"till/till.yaml": [config_map("cash", colour="green")]})
+        await eventually(lambda: place.get("configmaps", "cash")["data"] == {"colour": "green"}, 20)
+    place.patch("configmaps", "stuck", {"metadata": {"finalizers": None}})
+
+
+async def test_of_two_clusters_one_that_is_down_is_told_and_the_other_is_served(
+    cluster: Cluster, second_cluster: Cluster, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clusters = {"staging": cluster, "prod": second_cluster}
+    second_cluster.namespace(place.namespace)
+    monkeypatch.setenv("KUBECONFIG", str(joined(clusters, place.estate.folder / "kubeconfig")))
+    targets = [target(name, "kubernetes", context=name, namespace=f"{place.namespace}-records") for name in clusters]
+    applications = [place.application(f"web-{name}", target=name) for name in clusters]
+    place.commit(
+        {"trueup.yaml": [*targets, *applications], **{f"web-{name}/page.yaml": [config_map("page", colour="red")] for name in clusters}}
+    )
+    path = f"/api/v1/namespaces/{place.namespace}/configmaps/page"
+
+    def colours() -> list[str]:
+        return [found["data"]["colour"] for each in clusters.values() if (found := each.get(path))]
+
+    async with place.estate.served(targets={"kubernetes": {"contexts": ["*"]}}) as operator:
+
+        async def stands(name: str, sync: str, words: str = "") -> bool:
+            status = await operator.remembered(f"web-{name}", name)
+            return status is not None and status.sync == sync and words in status.message
+
+        await eventually(lambda: colours() == ["red", "red"], 30)
+        await eventually(lambda: stands("prod", "synced"), 20)
+        await asyncio.to_thread(second_cluster.stop_api_server)
+        try:
+            place.commit({f"web-{name}/page.yaml": [config_map("page", colour="blue")] for name in clusters})
+            await eventually(lambda: cluster.get(path)["data"] == {"colour": "blue"}, 30)
+            await eventually(lambda: stands("staging", "synced"), 30)
+            await eventually(lambda: stands("prod", "unknown", "does not answer"), 30)
+        finally:
+            await asyncio.to_thread(second_cluster.start_api_server)
+        await eventually(lambda: colours() == ["blue", "blue"], 60)
+        await eventually(lambda: stands("prod", "synced"), 20)
+
+
+async def test_a_server_restarted_in_the_middle_of_a_walk_is_waited_for_and_the_walk_goes_on(
+    second_cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(second_cluster.kubeconfig))
+    place = Place(second_cluster, Estate(tmp_path), second_cluster.namespace(f"restart-{time.time_ns() % 10**9}"))
+    pages = [config_map(f"page-{number}") for number in range(300)]
+    place.commit({"trueup.yaml": place.declarations(place.application("web")), "web/web.yaml": pages})
+    listing = f"/api/v1/namespaces/{place.namespace}/configmaps"
+    async with place.estate.served() as operator:
+        await eventually(lambda: len(second_cluster.get(listing)["items"]) > 20, 30, 0.005)
+        await asyncio.to_thread(second_cluster.stop_api_server)
+        await asyncio.sleep(1)
+        await asyncio.to_thread(second_cluster.start_api_server)
+        await eventually(lambda: synced(operator, "web"), 60)
+        assert len(second_cluster.get(listing)["items"]) == 301
+        assert {run.state for run in await operator.history("web")} == {"succeeded"}
+
+
+async def test_two_who_fight_over_a_field_are_slowed_down_and_the_fight_is_told(place: Place) -> None:
+    place.commit({"trueup.yaml": place.declarations(place.application("web")), "web/web.yaml": [config_map("page", colour="red")]})
+    fighting = True
+
+    async def paint() -> None:
+        while fighting:
+            if place.get("configmaps", "page")["data"] == {"colour": "red"}:
+                place.patch("configmaps", "page", {"data": {"colour": "blue"}}, "painter")
+            await asyncio.sleep(0.02)
+
+    async with place.estate.served() as operator:
+        await eventually(lambda: synced(operator, "web"), 30)
+        painter = asyncio.create_task(paint())
+
+        async def told() -> bool:
+            status = await operator.remembered("web")
+            return status is not None and "painter" in status.message and "ConfigMap" in status.message
+
+        await eventually(told, 30)
+        await asyncio.sleep(6)
+        heals = [run for run in await operator.history("web") if run.trigger == "drift"]
+        assert 3 <= len(heals) <= 9
+        fighting = False
+        await painter
+        await eventually(lambda: synced(operator, "web"), 40)
+        assert place.get("configmaps", "page")["data"] == {"colour": "red"}
+
+
+def test_three_refused_among_two_hundred_are_told_with_file_and_line_and_nothing_is_done(place: Place) -> None:
+    once = place.application("web", policy={"retry": {"limit": 0}})
+    bad = {number: deployment(f"page-{number}", replicas=-number) for number in (3, 77, 150)}
+    files = {f"web/page-{number}.yaml": [bad.get(number, config_map(f"page-{number}"))] for number in range(200)}
+    place.commit({"trueup.yaml": place.declarations(once), **files})
+    applied = place.trueup("apply")
+    assert applied.code == 1
+    for number in bad:
+        assert f"Deployment.apps/{place.namespace}/page-{number} (web/page-{number}.yaml:1) was refused: spec.replicas" in applied.err
+    assert place.cluster.get(f"/api/v1/namespaces/{place.namespace}/configmaps?labelSelector=trueup.dev/owner")["items"] == []
+
+
+def kind_and_objects(place: Place, count: int) -> list[Body]:
+    """Objects of a kind of our own, and then the kind."""
+    group = f"{place.namespace}.example.org"
+    size = {"type": "object", "properties": {"size": {"type": "integer"}}}
+    schema = {"openAPIV3Schema": {"type": "object", "properties": {"spec": size}}}
+    names = {"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"}
+    versions = [{"name": "v1", "served": True, "storage": True, "schema": schema}]
+    spec = {"group": group, "scope": "Namespaced", "names": names, "versions": versions}
+    kind = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "spec": spec}
+    objects = [{"apiVersion": f"{group}/v1", "kind": "Widget", "metadata": {"name": f"one-{n}"}, "spec": {"size": n}} for n in range(count)]
+    return [*objects, {**kind, "metadata": {"name": f"widgets.{group}"}}]
+
+
+def test_a_kind_its_objects_and_their_namespace_come_in_one_commit(place: Place) -> None:
+    annex = application("web", namespace=f"{place.namespace}-annex", createNamespace=True)
+    place.commit({"trueup.yaml": place.declarations(annex), "web/all.yaml": [*kind_and_objects(place, 3), config_map("page")]})
+    applied = place.trueup("apply")
+    assert applied.code == 0, applied.err
+    listed = place.cluster.get(f"/apis/{place.namespace}.example.org/v1/namespaces/{place.namespace}-annex/widgets")["items"]
+    assert [each["spec"]["size"] for each in listed] == [0, 1, 2]
+    assert place.trueup("plan", "--all").code == 0
+
+
+async def test_a_kind_that_goes_with_its_objects_is_nobody_elses_trouble(place: Place) -> None:
+    both = place.declarations(place.application("web"), place.application("till"))
+    place.commit(
+        {"trueup.yaml": both, "web/all.yaml": [*kind_and_objects(place, 1), config_map("page")], "till/till.yaml": [config_map("cash")]}
+    )
+    async with place.estate.served() as operator:
+        await eventually(lambda: synced(operator, "web"), 30)
+        place.commit({"web/all.yaml": [config_map("page")]})
+        path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.{place.namespace}.example.org"
+        await eventually(lambda: place.cluster.get(path) is None, 30)
+        await eventually(lambda: synced(operator, "web"), 30)
+        await asyncio.sleep(2)
+        place.commit({"till/till.yaml": [config_map("cash", colour="blue")]})
+        begun = time.monotonic()
+        await eventually(lambda: place.get("configmaps", "cash").get("data") == {"colour": "blue"}, 30)
+        assert time.monotonic() - begun < 8
+        await eventually(lambda: synced(operator, "till"), 30)
+        assert {run.state for run in await operator.history()} == {"succeeded"}
+
+
+def test_an_object_deleted_by_hand_between_plan_and_apply_makes_the_plan_outdated(place: Place) -> None:
+    place.commit({"trueup.yaml": place.declarations(place.application("web")), "web/web.yaml": [config_map("page", colour="red")]})
+    assert place.trueup("apply").code == 0
+    place.commit({"web/web.yaml": [config_map("page", colour="blue")]})
+    file = place.estate.folder / "plan.json"
+    file.write_text(place.trueup("plan", "-o", "json").out, encoding="utf-8")
+    path = f"/api/v1/namespaces/{place.namespace}/configmaps/page"
+    assert place.cluster.request("DELETE", path)[0] == 200
+    refused = place.trueup("apply", "--plan", str(file))
+    assert refused.code == 1
+    assert place.cluster.get(path) is None
+    assert place.trueup("apply").code == 0
+    assert place.cluster.get(path)["data"] == {"colour": "blue"}
+
+
+async def test_what_a_real_autoscaler_sets_stays(place: Place) -> None:
+    web: Body = deployment("web")
+    del web["spec"]["replicas"]
+    spec = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}, "minReplicas": 2, "maxReplicas": 3}
+    scaler = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"}, "spec": spec}
+    place.commit({"trueup.yaml": place.declarations(place.application("web")), "web/web.yaml": [web, scaler]})
+    async with place.estate.served() as operator:
+        await eventually(lambda: (place.get("apps/v1/deployments", "web") or {"spec": {"replicas": 0}})["spec"]["replicas"] == 2, 60)
+        web["spec"]["template"]["spec"]["containers"][0]["image"] = "shop/web:2"
+        place.commit({"web/web.yaml": [web, scaler]})
+
+        def image() -> str:
+            return str(place.get("apps/v1/deployments", "web")["spec"]["template"]["spec"]["containers"][0]["image"])
+
+        await eventually(lambda: image() == "shop/web:2", 30)
+        await asyncio.sleep(1)
+        assert place.get("apps/v1/deployments", "web")["spec"]["replicas"] == 2
+        assert [run.trigger for run in await operator.history("web") if run.trigger == "drift"] == []
