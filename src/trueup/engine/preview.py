@@ -90,7 +90,9 @@ class Previews:
         meant += [address for address, each in known.items() if address not in set(meant) and _takes(selection, each.application)]
         unknown = sorted(set(selection.names) - {address.application for address in meant})
         if unknown:
-            raise UsageError(f"there is no application `{unknown[0]}`", where=identity, hint="`trueup status` lists them")
+            followed = self.memory.followed(identity)
+            faulty = f"; a declaration that has a fault is not among them: {followed.faults[0]}" if followed and followed.faults else ""
+            raise UsageError(f"there is no application `{unknown[0]}`", where=identity, hint=f"`trueup status` lists them{faulty}")
         if selection.everything or selection.names:
             return sorted(meant)
         waiting = set(self.memory.pending(identity))
