@@ -12,7 +12,10 @@ from typing import Any
 
 from tests.testbed.docker.compose import run
 from trueup.model.application import Application, ApplicationSpec, Render
-from trueup.renderers.compose import Compose, Faults, Files, project_in
+from trueup.renderers.compose import Compose
+from trueup.renderers.compose.files import Files
+from trueup.renderers.compose.located import Faults
+from trueup.renderers.compose.project import project_in
 from trueup.testing.ground import OURS
 from trueup.testing.trees import FolderTree
 from trueup.toolkit.documents import read

@@ -30,6 +30,8 @@ def _parsed(text: str, place: Place) -> list[Table]:
     if protocol not in ("tcp", "udp", "sctp"):
         raise ValueError(f"the protocol {protocol} is not known")
     first, last = _range(container)
+    if not first:
+        raise ValueError("a container has no port 0")
     published = _published(host, last - first + 1)
     found = []
     for port, public in zip(range(first, last + 1), published, strict=True):
