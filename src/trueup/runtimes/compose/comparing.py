@@ -9,7 +9,8 @@ from trueup.model.manifest import Body, Key, digest_of
 from trueup.model.plan import Change, Effect
 from trueup.model.secret import MASK
 from trueup.runtimes.compose.container import Container
-from trueup.runtimes.compose.content import RECREATE, RESTART
+from trueup.runtimes.compose.content import RECREATE, RESTART, mount_id
+from trueup.runtimes.compose.delivery import LIVE
 from trueup.runtimes.compose.fields import changes_between, ignored_fields, kept
 from trueup.runtimes.compose.images import Image
 from trueup.runtimes.compose.limits import CHANGEABLE
@@ -56,10 +57,23 @@ def seen_of(scene: Scene, key: Key, there: Sequence[Container]) -> str:
     """A digest of what is compared of a service's containers, with their identity and owner; empty when there are none."""
     attached = scene.attached(key.namespace)
     parts = [
-        [each.id, each.name, str(each.marks.owner or ""), each.live_spec(attached), _state_of(each), scene.exposed.get(each.id, ())]
+        [
+            each.id,
+            each.name,
+            str(each.marks.owner or ""),
+            _content_of(scene, each, attached),
+            _state_of(each),
+            scene.exposed.get(each.id, ()),
+        ]
         for each in there
     ]
     return digest_of(parts) if parts else ""
+
+
+def _content_of(scene: Scene, container: Container, attached: Mapping[str, str]) -> object:
+    if container.marks.spec is not None:
+        return container.live_spec(attached)
+    return [[change.path, change.before] for change in scene.unlike.get(container.id, ())]
 
 
 def _state_of(container: Container) -> tuple[bool, bool]:
@@ -120,7 +134,10 @@ def _numbered(service: Service, there: Sequence[Container], owner: Owner | None)
 def _changes(scene: Scene, service: Service, image: Image | None, step: Step) -> Iterator[Change]:
     container = step.container
     assert container is not None
-    yield from changes_between(container.live_spec(scene.attached(service.project)), service.applied)
+    if container.marks.spec is None:
+        yield from scene.unlike.get(container.id, (Change("spec", "made by somebody else", None),))
+    else:
+        yield from changes_between(container.live_spec(scene.attached(service.project)), service.applied)
     if image is not None and _is_another(image, service, container):
         yield Change(_IMAGE, f"{service.image} ({container.image[:19]})", image.shown)
     for target in scene.exposed.get(container.id, ()):
@@ -136,7 +153,7 @@ def _is_another(image: Image, service: Service, container: Container) -> bool:
     """Whether the name of its image stands for another one now. What cannot be found out does not count against what runs."""
     if not image.identity and (image.trouble or service.built):
         return False
-    return image.identity != container.image and image.reference.tagged == _tagged(container)
+    return image.identity != container.image and _tagged(container) in ("", image.reference.tagged)
 
 
 def _tagged(container: Container) -> str:
@@ -161,9 +178,10 @@ def _deed(service: Service, container: Container, changes: Sequence[Change]) -> 
     fields = {change.path for change in changes if change.path not in (_STATE, _IMAGE)}
     content = {change.path for change in declared}
     deeds = [
-        _of_content(service, path) if path in content else Deed.ADJUST if path.startswith(_ADJUSTABLE) else Deed.RECREATE for path in fields
+        _of_content(service, container, path) if path in content else Deed.ADJUST if path.startswith(_ADJUSTABLE) else Deed.RECREATE
+        for path in fields
     ]
-    if any(change.path == _IMAGE for change in changes) or container.marks.spec is None:
+    if any(change.path == _IMAGE for change in changes) or (fields and container.marks.spec is None):
         return Deed.RECREATE
     if any(change.path == _STATE for change in changes):
         deeds.append(Deed.STOP if service.stopped else Deed.START)
@@ -172,10 +190,11 @@ def _deed(service: Service, container: Container, changes: Sequence[Change]) -> 
     return Deed.ADJUST if service.stopped and worst in (Deed.RESTART, Deed.SIGNAL) else worst
 
 
-def _of_content(service: Service, path: str) -> Deed:
+def _of_content(service: Service, container: Container, path: str) -> Deed:
     """What a declared field asks for: the version of a mount what is declared for it, anything else a new container."""
     entry = _mount(service, path) if path.endswith((".version", ".text")) else None
-    if entry is None:
+    # One that was taken over as it ran mounts a folder of its user's, which is no longer looked at.
+    if entry is None or not _goes_through_our_link(container, mount_id(service.name, str(entry["target"]))):
         return Deed.RECREATE
     change: Any = (entry.get("x-trueup") or {}).get("change", service.extension.get("change", RESTART))
     if isinstance(change, Mapping):
@@ -183,13 +202,16 @@ def _of_content(service: Service, path: str) -> Deed:
     return Deed.RECREATE if change == RECREATE else Deed.RESTART
 
 
+def _goes_through_our_link(container: Container, mount: str) -> bool:
+    asked = [str(each.get("Source")) for each in container.host_config.get("Mounts") or ()]
+    return any(source.endswith(f"/{LIVE}/{mount}") for source in asked)
+
+
 def _mount(service: Service, path: str) -> Body | None:
-    for field in ("volumes", "configs"):
-        for entry in service.spec.get(field) or ():
-            target = str(entry.get("target"))
-            if path.rpartition(".")[0] in (f"spec.{field}[target={target}]", f'spec.{field}[target="{target}"]'):
-                return dict(entry)
-    return None
+    """The entry that a path is about."""
+    entries = [(field, entry) for field in ("volumes", "configs") for entry in service.spec.get(field) or ()]
+    named = (((f"spec.{field}[target={entry['target']}]", f'spec.{field}[target="{entry["target"]}"]'), entry) for field, entry in entries)
+    return next((entry for names, entry in named if path.rpartition(".")[0] in names), None)
 
 
 def _told(service: Service, there: Sequence[Container], steps: Sequence[Step]) -> tuple[Change, ...]:

@@ -3,11 +3,12 @@
 import asyncio
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from trueup.model.contracts import Desired, Owner, Tree
 from trueup.model.errors import Refused
 from trueup.model.manifest import Body, Key, Manifest
+from trueup.model.plan import Change
 from trueup.model.secret import Secret
 from trueup.runtimes.compose.building import Build, build_of
 from trueup.runtimes.compose.container import Container, is_of_a_project
@@ -19,6 +20,7 @@ from trueup.runtimes.compose.look import Thing
 from trueup.runtimes.compose.picture import MOVING, Picture, Shot
 from trueup.runtimes.compose.record import Record
 from trueup.runtimes.compose.service import Service, is_external
+from trueup.runtimes.compose.strangers import Strangers
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Scene:
     secret: Callable[[str], Secret] | None = None
     exposed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The containers in which a secret is not what it should be, and where."""
+    unlike: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
+    """The containers of others, and what in them is not as it would be in ours."""
 
     @property
     def projects(self) -> frozenset[str]:
@@ -104,7 +108,18 @@ class Stage:
         images = await self._images([Service.of(each, builds[each.key].tag if each.key in builds else "") for each in asked], shot)
         checked = [(Service.of(each).spec, containers.get(each.key, ())) for each in asked]
         exposed = await Exposure(self.picture, desired.tree, self.secret).of(checked)
-        return Scene(desired, owner, shot, records, manifests, containers, things, images, builds, self.secret, exposed)
+        scene = Scene(desired, owner, shot, records, manifests, containers, things, images, builds, self.secret, exposed)
+        return replace(scene, unlike=await self._unlike(scene, asked))
+
+    async def _unlike(self, scene: Scene, asked: Iterable[Manifest]) -> dict[str, tuple[Change, ...]]:
+        """What differs at containers that somebody else made."""
+        told: dict[str, tuple[Change, ...]] = {}
+        for manifest in asked:
+            service, found = scene.service(manifest.key), scene.containers.get(manifest.key, ())
+            if service is not None and any(each.marks.spec is None for each in found):
+                networks, volumes = (scene.names(kind, service.project) for kind in ("Network", "Volume"))
+                told |= await Strangers(self.picture, scene.desired.tree, networks, volumes).of([(service, found)])
+        return told
 
     async def containers(self, key: Key) -> tuple[Container, ...]:
         """The containers of one service, whether Git wants it or not."""
