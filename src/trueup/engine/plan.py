@@ -5,7 +5,7 @@ from typing import Protocol
 
 import msgspec
 
-from trueup.model.contracts import Desired, Runtime
+from trueup.model.contracts import Desired, HasNamespaces, Runtime
 from trueup.model.manifest import Key
 from trueup.model.plan import Action, Plan, plan_of
 
@@ -28,10 +28,18 @@ async def plan(runtime: Runtime, desired: Desired, declarations: Declarations) -
     moving = [action.key for action in raw.actions if not action.desired or action.owner]
     if not moving:
         return raw
-    declaring = declarations.declaring(application.repository, application.target, moving)
+    names = {key: _names(key, runtime.namespace if isinstance(runtime, HasNamespaces) else "") for key in moving}
+    asked = [name for several in names.values() for name in several]
+    found = declarations.declaring(application.repository, application.target, asked)
+    declaring = {key: tuple(each for name in several for each in found.get(name, ())) for key, several in names.items()}
     actions = [kept for action in raw.actions if (kept := _settled(action, application.name, declaring))]
     settled = plan_of(raw.application, raw.target, raw.repository, raw.revision, actions)
     return msgspec.structs.replace(settled, removal=desired.removed)
+
+
+def _names(key: Key, namespace: str) -> tuple[Key, ...]:
+    """How an object may be named in Git: in full, or without the namespace that it is in anyway."""
+    return (key, Key(key.kind, key.name, key.group)) if key.namespace and key.namespace == namespace else (key,)
 
 
 def _settled(action: Action, application: str, declaring: dict[Key, tuple[str, ...]]) -> Action | None:

@@ -223,6 +223,15 @@ class Runtime(Protocol):
 
 
 @runtime_checkable
+class HasNamespaces(Protocol):
+    """A runtime where an object may name no namespace and is in one all the same."""
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of an object whose manifest and application name none, so that it is known by another application's name too."""
+
+
+@runtime_checkable
 class Offers(Protocol):
     """A runtime that has something for renders (its kind names it in ``offers``)."""
 

@@ -58,6 +58,11 @@ class KubernetesRuntime:
         self._direct = Direct(cluster)
         self._watched: Watched | None = None
 
+    @property
+    def namespace(self) -> str:
+        """Where an object is that names no namespace, nor does its application."""
+        return self._cluster.namespace
+
     async def owned(self) -> list[Owned]:
         """What carries our mark: one list of parents, and one of names and labels for each kind that they hold.
 
@@ -245,6 +250,8 @@ class KubernetesRuntime:
 
     async def _live(self, view: View, key: Key) -> LiveObject | None:
         resource = await self._cluster.discovery.find(key.group, key.kind)
+        if resource is not None and resource.namespaced and not key.namespace:
+            key = Key(key.kind, key.name, key.group, self.namespace)
         return await view.current(resource, key) if resource else None
 
     def _view(self, repository: str) -> View:
