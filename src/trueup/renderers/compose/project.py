@@ -25,6 +25,7 @@ from trueup.renderers.compose.unsupported import name_unsupported
 NAMES: Final = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
 """In Compose's order: the first that is there counts."""
 _OVERRIDES: Final = ("compose.override.yml", "compose.override.yaml", "docker-compose.override.yml", "docker-compose.override.yaml")
+_NAMED: Final = re.compile(rb"""^[{\s"']*name["']?\s*:""", re.MULTILINE)
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]*")
 
 
@@ -159,7 +160,9 @@ class _Opening:
         written = ""
         for file in names:
             content = self.files.read(file, self.place) if self.files.is_file(file) else None
-            for document in documents(content or b"", file, Faults()):
+            if not content or not _NAMED.search(content):
+                continue  # Most files have no name, and are read but once.
+            for document in documents(content, file, Faults()):
                 written = str(document.body.get("name") or written)
         try:
             written = substitute(written, variables.get)

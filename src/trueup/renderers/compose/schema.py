@@ -12,8 +12,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 
-import jsonschema_rs
-
 from trueup.renderers.compose.durations import nanoseconds
 from trueup.renderers.compose.located import Faults, Row, Table, place_at, plain
 
@@ -47,6 +45,9 @@ def _misfits(model: Table) -> Iterable[tuple[Steps, str, str]]:
 
 @cache
 def _validator() -> Any:
+    # It takes 20 ms to import, which only who reads Compose files pays.
+    import jsonschema_rs
+
     return jsonschema_rs.Draft7Validator(_schema(), formats={"duration": _is_duration}, validate_formats=True)
 
 
@@ -67,26 +68,24 @@ def _deepest(error: Any) -> list[Any]:
 
 
 def _reach(error: Any) -> int:
-    deeper = isinstance(error.kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties | jsonschema_rs.ValidationErrorKind.Required)
-    return len(error.instance_path) + deeper
+    return len(error.instance_path) + (error.kind.name in ("additionalProperties", "required"))
 
 
 def _told(errors: Sequence[Any]) -> Iterable[tuple[Steps, str, str]]:
     """The misfits of one place in the words of the house. No value is in them: it may be a secret."""
-    kinds = jsonschema_rs.ValidationErrorKind
     first = errors[0]
     steps: Steps = tuple(first.instance_path)
     name = _name(steps)
-    if isinstance(first.kind, kinds.AdditionalProperties):
+    if first.kind.name == "additionalProperties":
         known = {each for error in errors for each in _known(error)}
         for key in first.kind.unexpected:
             near = difflib.get_close_matches(key, known, 1)
             otherwise = _UNKNOWN if known else "a name has letters, digits, `.`, `_` and `-`"
             hint = f"did you mean `{near[0]}`?" if near else otherwise
             yield (*steps, key), f"{name} has no `{key}`", hint
-    elif isinstance(first.kind, kinds.Required):
+    elif first.kind.name == "required":
         yield steps, f"{name} needs `{first.kind.property}`", "add it"
-    elif isinstance(first.kind, kinds.Enum):
+    elif first.kind.name == "enum":
         yield steps, f"{name} has a value that is not known", f"known are {', '.join(map(str, first.kind.options))}"
     else:
         yield steps, f"{name} does not fit", _wanted(errors)
@@ -123,23 +122,22 @@ def _text() -> str:
 
 
 def _wanted(errors: Sequence[Any]) -> str:
-    kinds = jsonschema_rs.ValidationErrorKind
-    types = {_KINDS.get(each, each) for error in errors if isinstance(error.kind, kinds.Type) for each in error.kind.types}
+    types = {_KINDS.get(each, each) for error in errors if error.kind.name == "type" for each in error.kind.types}
     if not types:
         types = {_KINDS.get(each, each) for error in errors for form in getattr(error.kind, "context", []) for each in _types(form)}
     if types:
         return f"write {' or '.join(sorted(types))}"
-    pattern = next((error.kind.pattern for error in errors if isinstance(error.kind, kinds.Pattern)), None)
+    pattern = next((error.kind.pattern for error in errors if error.kind.name == "pattern"), None)
     if pattern:
         return f"write text of the form {pattern}"
-    if any(isinstance(error.kind, kinds.Format) for error in errors):
+    if any(error.kind.name == "format" for error in errors):
         return "write a duration, such as `90s` or `1m30s`"
     return "look its form up in the Compose Specification"
 
 
 def _types(form: Iterable[Any]) -> Iterable[str]:
     for error in form:
-        if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Type):
+        if error.kind.name == "type":
             yield from error.kind.types
 
 
