@@ -85,5 +85,6 @@ def _values(manifests: Iterable[Manifest]) -> list[str]:
     for value in tuple(found):
         with suppress(ValueError):
             found.add(base64.b64decode(value, validate=True).decode())
-    lines = {line.strip() for value in found for line in value.splitlines()}
+    # Words are told in one line each, with single spaces.
+    lines = {" ".join(line.split()) for value in found for line in (*value.splitlines(), value)}
     return sorted((value for value in found | lines if len(value) >= _SHORTEST), key=len, reverse=True)

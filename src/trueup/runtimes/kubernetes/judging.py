@@ -51,30 +51,31 @@ class Judge:
         if (key.group, key.kind) not in _WORKLOADS or health.state not in (State.DEGRADED, State.PROGRESSING):
             self._progressing.pop(key, None)
             return health
-        reason = masked(await self._reason(key, live, health.state), wanted)
+        reason = masked(await self._reason(live, health.state, wanted), wanted)
         return Health(health.state, "; ".join(each for each in (health.message, reason) if each))
 
-    async def _reason(self, key: Key, live: LiveObject, state: State) -> str:
+    async def _reason(self, live: LiveObject, state: State, wanted: Iterable[Manifest]) -> str:
         """Why a workload is not well: what its pods and events say."""
-        now = time.monotonic()
+        key, now = live.key, time.monotonic()
         since = self._progressing.setdefault(key, now)
         asked, reason = self._reasons.get(key, (0.0, ""))
         if (state is State.PROGRESSING and now - since < _SOON_SECONDS) or now - asked < _SOON_SECONDS:
             return reason
         try:
-            reason = await self._told(await self._children(live))
+            reason = await self._told(await self._children(live), wanted)
         except Refused:
             # Who may not look at pods still hears what the workload says of itself.
             reason = ""
         self._reasons[key] = time.monotonic(), reason
         return reason
 
-    async def _told(self, children: list[Body]) -> str:
+    async def _told(self, children: list[Body], wanted: Iterable[Manifest]) -> str:
         """The reason that pods and events give; of a container that just ended, with the last line of its log."""
         now = datetime.now(UTC)
         reason, ended = reason_of(children, now), ended_in(children, now)
         said = await last_line(self._cluster, Source(ended.namespace, ended.pod, ended.container)) if ended else ""
-        return line(f"{reason}; its log ends: {said}") if said else reason
+        # Before it is cut: a half of a secret would not be found.
+        return line(f"{reason}; its log ends: {masked(said, wanted)}") if said else reason
 
     async def _children(self, live: LiveObject) -> list[Body]:
         """Its pods and replica sets, and the events of all of them."""
