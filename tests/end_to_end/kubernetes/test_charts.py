@@ -1,5 +1,6 @@
 """Charts on a real cluster: what they take from it, and what comes out different each time."""
 
+import base64
 import hashlib
 import subprocess
 from pathlib import Path
@@ -208,3 +209,28 @@ async def test_what_comes_out_different_each_time_and_is_ignored_keeps_its_live_
         assert await operator.plan() == []
     async with ground.operator() as operator:
         assert (await operator.status("web")).sync == "synced"
+
+
+@pytest.mark.parametrize(
+    ("field", "written"),
+    [
+        ("data.token", "data:\n  token: {{ randAlphaNum 20 | b64enc }}\n"),
+        ("stringData.token", "stringData:\n  token: {{ randAlphaNum 20 }}\n"),
+    ],
+)
+async def test_a_random_secret_that_is_ignored_stays_what_it_was(ground: Ground, field: str, written: str) -> None:
+    template = "apiVersion: v1\nkind: Secret\nmetadata: {name: keys, labels: {colour: {{ .Values.colour }}}}\n" + written
+    ignore = [{"key": "Secret/*", "field": field}]
+    path = f"/api/v1/namespaces/{ground.namespace}/secrets/keys"
+    ground.commit(template, "colour: red\n", ignore=ignore)
+    async with ground.operator() as operator:
+        await applied(operator)
+        first = (ground.cluster.get(path) or {})["data"]
+        assert len(base64.b64decode(first["token"])) == 20
+        ground.commit(template, "colour: blue\n", ignore=ignore)
+        await applied(operator)
+    async with ground.operator() as operator:
+        assert await operator.plan() == []
+        assert (await operator.status("web")).sync == "synced"
+    live = ground.cluster.get(path) or {}
+    assert (live["data"], live["metadata"]["labels"]["colour"]) == (first, "blue")

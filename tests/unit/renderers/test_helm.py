@@ -1,5 +1,7 @@
 """What helm is given, and what is made of what it says."""
 
+from typing import Any
+
 import pytest
 
 from tests.components import missing
@@ -72,9 +74,19 @@ def test_what_comes_out_different_each_time_is_refused_and_named(renderer: Helm)
     ]
 
 
-def test_what_is_ignored_may_come_out_different(renderer: Helm) -> None:
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"key": "Secret/*", "field": "stringData"},
+        {"key": "Secret/keys", "field": "data.token"},
+        {"key": "Secret/shop/keys", "field": "stringData.*"},
+        {"key": "Secret/*", "field": "/stringData/token"},
+        {"key": "*keys"},
+    ],
+)
+def test_what_is_ignored_may_come_out_different(renderer: Helm, rule: dict[str, str]) -> None:
     random = b"apiVersion: v1\nkind: Secret\nmetadata: {name: keys}\nstringData:\n  token: {{ randAlpha 20 }}\n"
-    chosen = application(ignore=({"key": "Secret/*", "field": "stringData"},))
+    chosen = application("shop", ignore=(rule,))
     assert renderer.render(chosen, FolderTree({**FILES, "app/templates/random.yaml": random}))
 
 
@@ -137,7 +149,7 @@ def test_another_program_is_another_version(renderer: Helm) -> None:
     ],
 )
 def test_the_versions_of_the_target_are_taken_only_by_what_looks_at_them(
-    files: dict[str, bytes], options: dict[str, object], taken: set[str]
+    files: dict[str, bytes], options: dict[str, Any], taken: set[str]
 ) -> None:
     tree = FolderTree({**FILES, "app/templates/a.yaml": b"", **files})
     assert helm.takes(application(**options), tree) == taken

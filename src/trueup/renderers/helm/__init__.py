@@ -11,7 +11,6 @@ import shutil
 import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,9 +25,9 @@ from trueup.renderers.helm.chart import ARCHIVE, Chart
 from trueup.renderers.helm.dependencies import CHART
 from trueup.renderers.helm.options import HelmOptions, options_of
 from trueup.renderers.helm.origins import Origins
+from trueup.renderers.helm.steadiness import unsteady
 from trueup.renderers.helm.texts import texts
 from trueup.toolkit.confine import Confinement
-from trueup.toolkit.difference import changes
 from trueup.toolkit.documents import read
 from trueup.toolkit.process import Completed, Ending
 from trueup.toolkit.sources.cache import Sources
@@ -38,7 +37,6 @@ KEPT: Final = 4096
 _CRASHED: Final = re.compile(rb"^(fatal error|runtime): ", re.MULTILINE)
 SHORTEST: Final = 4
 _SECRET: Final = re.compile(r"pass|secret|token|credential|key", re.IGNORECASE)
-MOST_NAMED: Final = 5
 TICK: Final = 1.1
 _CAPABILITIES = re.compile(rb"Capabilities|kubeVersion:")
 _CLOCK = re.compile(rb"\{\{[^}]*\b(now|date|htmlDate|ago|unixEpoch)\b")
@@ -134,7 +132,7 @@ class Helm:
         if any(_CLOCK.search(text) for text in texts(files)):
             time.sleep(TICK)
         again = self._made(chart, files)
-        if faults := list(_unsteady(chart.application, first, again)):
+        if faults := list(unsteady(chart.application, first, again)):
             raise DeclarationError(faults)
         self._steady[seen] = None
         while len(self._steady) > KEPT:
@@ -207,30 +205,6 @@ def _named_secret(value: object, named: bool) -> Iterator[str]:
             yield from _named_secret(each, named)
     elif named and isinstance(value, str | int) and len(str(value)) >= SHORTEST:
         yield str(value)
-
-
-def _unsteady(application: Application, first: list[Manifest], again: list[Manifest]) -> list[Fault]:
-    """The fields in which two renders of the same inputs differ, named without their values, which may be secrets."""
-    others = {manifest.key: manifest for manifest in again}
-    faults = []
-    for manifest in first:
-        other = others.get(manifest.key)
-        fields = [each.path for each in changes(manifest.body, other.body)] if other else ["metadata.name"]
-        left = [field for field in fields if not _is_ignored(application, manifest, field)]
-        if left:
-            message = f"{manifest.key} comes out different each time: {', '.join(left[:MOST_NAMED])}"
-            hint = "set the value in Git instead of a random one or the time, or leave the field alone with `ignore`"
-            faults.append(Fault(manifest.origin.file, manifest.origin.line, 0, message, hint))
-    return faults
-
-
-def _is_ignored(application: Application, manifest: Manifest, field: str) -> bool:
-    return any(
-        fnmatchcase(str(manifest.key), rule.key)
-        and (not rule.field or field == rule.field or field.startswith((f"{rule.field}.", f"{rule.field}[")))
-        for rule in application.spec.ignore
-        if not rule.manager
-    )
 
 
 helm = Helm()

@@ -26,7 +26,7 @@ def ignored_fields(key: Key, rules: Sequence[Ignore], live: LiveObject | None) -
 
     A rule that names a manager is about the fields that this manager owns at the live object, and nothing else.
     """
-    patterns = [pattern for rule in rules if _glob(rule.key).fullmatch(str(key)) for pattern in _patterns(rule, live)]
+    patterns = [pattern for rule in rules if _glob(rule.key).fullmatch(str(key)) for pattern in _patterns(_stored(rule, key), live)]
     if not patterns:
         return None
     return lambda path: any(pattern.fullmatch(path) for pattern in patterns)
@@ -90,6 +90,13 @@ def _chosen(
                 yield name, live[name]
         elif name in desired:
             yield name, _kept(desired[name], live.get(name), keeping, place)
+
+
+def _stored(rule: Ignore, key: Key) -> Ignore:
+    """``stringData`` of a Secret is kept as ``data``: a rule for one is a rule for the other."""
+    if key.kind != "Secret" or key.group:
+        return rule
+    return rule.model_copy(update={"field": re.sub(r"^(/?)stringData\b", r"\1data", rule.field)})
 
 
 def _patterns(rule: Ignore, live: LiveObject | None) -> Iterator[re.Pattern[str]]:
