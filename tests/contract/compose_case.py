@@ -1,6 +1,7 @@
 """One project of the corpus in ``tests/cases/compose``: what our loader makes of it, and what the real Compose does.
 
-``case.yaml`` in its folder holds the renderer's options and, as ``faults``, what is to be told of it. It is no part of the project.
+``case.yaml`` in its folder holds the renderer's options and, as ``faults``, what is to be told of it; with ``compared`` it is understood
+all the same. It is no part of the project.
 """
 
 import json
@@ -48,7 +49,7 @@ class Case:
     @property
     def options(self) -> Mapping[str, Any]:
         """The renderer's options."""
-        return {name: value for name, value in self.told.items() if name != "faults"}
+        return {name: value for name, value in self.told.items() if name not in ("faults", "compared")}
 
     @property
     def files(self) -> dict[str, bytes]:
@@ -62,9 +63,14 @@ class Case:
         """The application that is the project."""
         return application_of(self.options)
 
+    @property
+    def is_understood(self) -> bool:
+        """Whether our model of it can be compared."""
+        return not self.faults or bool(self.told.get("compared"))
+
     def loaded(self) -> dict[str, Any]:
-        """Our model of it, before it becomes manifests. It has no fault."""
-        return loaded(self.files, self.options)
+        """Our model of it, before it becomes manifests."""
+        return loaded(self.files, self.options, with_faults=bool(self.faults))
 
     def judged(self, folder: Path) -> dict[str, Any]:
         """The real Compose's model of it, with paths from the repository's root."""
@@ -78,12 +84,12 @@ def application_of(options: Mapping[str, Any]) -> Application:
     return Application(OURS, "shop", ApplicationSpec(target="somewhere", render=render), f"{FOLDER}/trueup.yaml", 1)
 
 
-def loaded(files: Mapping[str, bytes], options: Mapping[str, Any]) -> dict[str, Any]:
+def loaded(files: Mapping[str, bytes], options: Mapping[str, Any], with_faults: bool = False) -> dict[str, Any]:
     """Our model of the project in a repository's files."""
     faults = Faults()
     project = project_in(application_of(options), Files(FolderTree(files), faults), faults)
     assert project
-    assert faults.found == []
+    assert with_faults or faults.found == []
     return project.canonical
 
 

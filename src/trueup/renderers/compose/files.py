@@ -50,8 +50,15 @@ class Files:
 
     def is_file(self, path: str) -> bool:
         """Whether a file is there. What leaves the tree is not."""
+        return self._is(path, "file")
+
+    def is_folder(self, path: str) -> bool:
+        """Whether a folder is there. What leaves the tree is not."""
+        return self._is(path, "folder")
+
+    def _is(self, path: str, kind: str) -> bool:
         try:
-            return self.kind(path) == "file"
+            return self.kind(path) == kind
         except DeclarationError:
             return False
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from trueup.model.errors import DeclarationError
 from trueup.model.manifest import WAVE_ANNOTATION, Body, Key, Manifest, Origin
 from trueup.renderers.compose.extension import extension_of
-from trueup.renderers.compose.files import Files
+from trueup.renderers.compose.files import Files, inside
 from trueup.renderers.compose.located import Faults, Place, Row, Table, Within
 from trueup.renderers.compose.paths import is_remote
 from trueup.renderers.compose.project import Project
@@ -62,7 +62,7 @@ class Manifests:
             for written, placed in zip(self._written("services")[name].get(section, ()), _placed(model, section), strict=True):
                 self._add_file(spec, section, written, placed)
         if "build" in spec:
-            spec["build"] = self._build(spec["build"], model["build"])
+            spec["build"] = self._build(spec["build"], model["build"], spec.get("platform", ""))
         told = extension_of(model, model.place_of("x-trueup"), self._faults, of_service=True)
         if told:
             spec["x-trueup"] = told
@@ -156,25 +156,28 @@ class Manifests:
             self._faults.add(declared.place_of("environment"), f"the variable {name} is not set", hint)
         return {"text": self._project.variables.get(name, "")}
 
-    def _build(self, written: Body, model: Table) -> Body:
+    def _build(self, written: Body, model: Table, platform: str) -> Body:
         build = {key: value for key, value in written.items() if key != "context"}
         build["content"] = self._context(model.get("context"), model.place_of("context"))
-        if written.get("additional_contexts"):
-            contexts = model["additional_contexts"]
-            build["additional_contexts"] = {
-                name: {"content": self._context(context, contexts.place_of(name))} if isinstance(context, Within) else context
-                for name, context in contexts.items()
-            }
-        if written.get("secrets"):
-            build["secrets"] = [self._build_secret(*entry) for entry in zip(written["secrets"], _placed(model, "secrets"), strict=True)]
+        platform = build.pop("platforms", [platform])[0]
+        if platform:
+            build["platform"] = platform
+        if "dockerfile" in build and "dockerfile_inline" not in build:
+            self._find_dockerfile(build, model)
         return build
 
-    def _build_secret(self, written: Body, placed: tuple[Table, Place]) -> Body:
-        declared = (self._project.model.get("secrets") or {}).get(written.get("source"))
-        if not isinstance(declared, Table):
-            return written
-        identifier = str(written.get("target") or written.get("source"))
-        return {"id": posixpath.basename(identifier), **self._content("secrets", declared, declared.place_of("file"))}
+    def _find_dockerfile(self, build: Body, model: Table) -> None:
+        """It is sent with the context, and so lies in it."""
+        context = model.get("context")
+        name = posixpath.normpath(build["dockerfile"])
+        place = model.place_of("dockerfile") if "dockerfile" in model.places else model.place_of("context")
+        if name.startswith(("/", "../")):
+            hint = "put it into the context, or name a context that holds it"
+            self._faults.add(place, f"the Dockerfile `{name}` lies outside of its build context", hint)
+        elif isinstance(context, Within) and not _leaves(context) and self._files.is_folder(context):
+            path = inside(context, name)
+            if not self._files.is_file(path):
+                self._faults.add(place, f"there is no Dockerfile `{path}`", "add it, or name another: `build: {dockerfile: ...}`")
 
     def _context(self, path: Any, place: Place) -> str:
         if is_remote(str(path)):

@@ -16,6 +16,7 @@ _FIELDS: Final = {
     "cpu_count": f"{_WINDOWS}; `cpus` limits them everywhere",
     "cpu_percent": f"{_WINDOWS}; `cpus` limits them everywhere",
     "use_api_socket": "mount the socket: `volumes: [/var/run/docker.sock:/var/run/docker.sock]`",
+    "external_links": "share a network with it: `networks: {NAME: {external: true}}`",
     "post_start": "put it into the image's entrypoint, or into a service of its own with `depends_on`",
     "pre_stop": "let the program itself do it when it is told to stop; `stop_signal` and `stop_grace_period` say how",
 }
@@ -25,7 +26,12 @@ _DEPLOY: Final = {
     "rollback_config": "remove it: the version before is kept until the new one is healthy, and goes on when it is not",
     "labels": "write them at the service's `labels`: there is nothing but containers that could carry them",
 }
-_BUILD: Final = {"isolation": _WINDOWS}
+_BUILDKIT: Final = "remove it, or build the image elsewhere and name it: an engine's own builder does not do this"
+_BUILD: Final = {
+    "isolation": _WINDOWS,
+    **dict.fromkeys(("additional_contexts", "cache_to", "entitlements", "privileged", "secrets", "ssh", "ulimits"), _BUILDKIT),
+    **dict.fromkeys(("provenance", "sbom"), _BUILDKIT),
+}
 _OBJECTS: Final = {"driver": _SWARM, "driver_opts": _SWARM, "template_driver": _SWARM}
 
 
@@ -52,10 +58,8 @@ def _in_service(service: Table, path: str) -> Iterator[tuple[Any, str, str, str]
     if is_remote(str(build.get("context", ""))):
         hint = "copy the source into the repository (`git subtree`), or build the image elsewhere and name it"
         yield build, f"{path}.build.context outside of the repository", "context", hint
-    for key, context in (build.get("additional_contexts") or {}).items():
-        if is_remote(str(context)) and not str(context).startswith("docker-image://"):
-            hint = "copy it into the repository, and name the folder"
-            yield build["additional_contexts"], f"{path}.build.additional_contexts.{key} outside of the repository", key, hint
+    if len(build.get("platforms") or ()) > 1:
+        yield build, f"{path}.build.platforms of more than one", "platforms", "name the one of the host, or build the image elsewhere"
     yield from _in_deploy(service.get("deploy"), f"{path}.deploy")
     for mount, place in service["volumes"].placed() if isinstance(service.get("volumes"), Row) else ():
         if mount.get("type") in ("npipe", "cluster"):
@@ -84,5 +88,5 @@ def _in_objects(section: Table, path: str) -> Iterator[tuple[Any, str, str, str]
 
 def _fields(table: Table, known: dict[str, str], path: str) -> Iterator[tuple[Any, str, str, str]]:
     for name, hint in known.items():
-        if table.get(name):
+        if table.get(name) and table[name] != "false":
             yield table, f"{path}.{name}", name, hint
