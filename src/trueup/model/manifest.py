@@ -14,6 +14,7 @@ from trueup.model.secret import Secret
 # What a YAML or JSON document holds. Nothing more can be said of it before its kind is known.
 Body = dict[str, Any]
 
+_NAME_DIGITS = 10
 WAVE_ANNOTATION = "trueup.dev/wave"
 OWN_GROUPS = "trueup.dev"
 
@@ -68,6 +69,19 @@ class Key:
 
     def __hash__(self) -> int:
         return hash(self._text)
+
+
+def named(body: Body) -> Body:
+    """The object with a name. One that says only how its name begins (``generateName``, as hooks of Argo CD do) is named after its content.
+
+    So the same content is the same object. What may hold a secret is not named so: its content could be guessed from the name.
+    """
+    metadata = body.get("metadata")
+    beginning = metadata.get("generateName") if isinstance(metadata, dict) and not metadata.get("name") else None
+    if not isinstance(metadata, dict) or not isinstance(beginning, str) or not beginning or body.get("kind") == "Secret":
+        return body
+    rest = {name: value for name, value in metadata.items() if name != "generateName"}
+    return {**body, "metadata": {**rest, "name": f"{beginning}{digest_of(body)[:_NAME_DIGITS]}"}}
 
 
 class Origin(msgspec.Struct, frozen=True, rename="camel"):

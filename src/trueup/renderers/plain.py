@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from trueup.model.application import Application, Declared
 from trueup.model.contracts import Inputs, Tree
 from trueup.model.errors import DeclarationError, Fault
-from trueup.model.manifest import Key, Manifest, Origin
+from trueup.model.manifest import Key, Manifest, Origin, named
 from trueup.model.source import resolve_path
 from trueup.toolkit.documents import Document, read
 
@@ -142,6 +142,7 @@ class _Collection:
             for place, item in enumerate(body["items"]):
                 self.add(item, document, (*steps, "items", place))
             return
+        body = named(body)
         metadata = body.get("metadata")
         name = metadata.get("name") if isinstance(metadata, dict) else None
         if not isinstance(name, str) or not name:

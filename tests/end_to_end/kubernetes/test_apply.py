@@ -178,3 +178,16 @@ async def test_a_hundred_objects_are_written_side_by_side(shop: Shop) -> None:
     # A dry run and an apply each, the parent, and its namespace.
     assert counts["PATCH"] <= 203
     assert counts["GET"] <= 5
+
+
+async def test_an_object_makes_its_namespace_where_its_sync_options_say_so(shop: Shop) -> None:
+    name = f"{shop.namespace}-asked"
+    page = shop.config_map("page", annotations={"argocd.argoproj.io/sync-options": "CreateNamespace=true"})
+    page["metadata"]["namespace"] = name
+    desired = shop.desired(page)
+    plan = await shop.plan(desired)
+    assert {action.key.kind for action in plan.changes} == {"Namespace", "ConfigMap"}
+    await shop.make(desired)
+    assert await shop.changes(desired) == {}
+    await shop.make(shop.desired())
+    assert shop.cluster.get(f"/api/v1/namespaces/{name}") is not None, "others may have come to live in it"

@@ -125,6 +125,27 @@ def test_hooks_of_a_deletion_run_around_it_and_leave_nothing(place: Place) -> No
     assert place.cluster.get(records)["items"] == []
 
 
+def test_a_hook_whose_name_only_begins_in_git_is_named_after_its_content(place: Place) -> None:
+    def migrate(image: str) -> Body:
+        body = hook("", "PreSync", image=image)
+        return {**body, "metadata": {"generateName": "migrate-", "annotations": body["metadata"]["annotations"]}}
+
+    declare(place, migrate("shop/migrate"), config_map("page", colour="red"))
+    assert place.trueup("apply").code == 0
+    [first] = jobs(place)
+    assert first.startswith("migrate-")
+    uid = place.get("batch/v1/jobs", first)["metadata"]["uid"]
+    declare(place, migrate("shop/migrate"), config_map("page", colour="blue"))
+    assert place.trueup("apply").code == 0
+    assert jobs(place) == [first]
+    assert place.get("batch/v1/jobs", first)["metadata"]["uid"] != uid, "it ran again for the new commit"
+    declare(place, migrate("shop/migrate:2"), config_map("page", colour="blue"))
+    assert place.trueup("apply").code == 0
+    [second] = jobs(place)
+    assert second != first, "one of other content takes its place"
+    assert place.trueup("plan", "--all").code == 0
+
+
 def test_nothing_is_deleted_while_the_hook_before_it_fails(place: Place) -> None:
     declare(place, hook("before", "PreDelete", image=FAILS), config_map("page"))
     assert place.trueup("apply").code == 0

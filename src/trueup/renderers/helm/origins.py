@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final, TypeGuard
 
 from trueup.model.errors import DeclarationError, Fault
-from trueup.model.manifest import Body, Key, Manifest, Origin
+from trueup.model.manifest import Body, Key, Manifest, Origin, named
 from trueup.renderers.helm.chart import Chart
 from trueup.toolkit.documents import read
 
@@ -37,7 +37,8 @@ class Origins:
         faults = []
         for document in documents:
             source = _source_at(sources, document.line)
-            for body in _items(document.body):
+            for item in _items(document.body):
+                body = named(item) if isinstance(item, dict) else item
                 if _is_object(body):
                     found.append(Manifest(Key.of(body), body, self._origin(source, body)))
                 else:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from trueup.model.application import Application, Declared
 from trueup.model.contracts import Inputs, Tree
 from trueup.model.errors import DeclarationError, Fault
-from trueup.model.manifest import Body, Key, Manifest, Origin
+from trueup.model.manifest import Body, Key, Manifest, Origin, named
 from trueup.model.source import resolve_path
 from trueup.renderers.jsonnet.evaluation import Request, evaluate
 from trueup.renderers.jsonnet.imports import Imports
@@ -130,6 +130,7 @@ def _objects(value: object, steps: tuple[str, ...]) -> Iterator[tuple[str, Body 
     elif not isinstance(value, dict):
         yield ".".join(steps), "this is no object"
     elif isinstance(value.get("kind"), str) and isinstance(value.get("apiVersion"), str):
+        value = named(value)
         if value["kind"] == "List" and isinstance(value.get("items"), list):
             yield from _objects(value["items"], (*steps, "items"))
         elif not isinstance(value.get("metadata"), dict) or not value["metadata"].get("name"):

@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 from trueup.model.application import Application, Declared
 from trueup.model.contracts import Inputs, Tree
 from trueup.model.errors import DeclarationError, Fault, SettingsError
-from trueup.model.manifest import Body, Key, Manifest
+from trueup.model.manifest import Body, Key, Manifest, named
 from trueup.renderers.kustomize.closure import NAMES, Closure
 from trueup.renderers.kustomize.complaint import broken, complaint
 from trueup.renderers.kustomize.forest import Forest, Reference
@@ -222,7 +222,7 @@ def _objects(output: bytes, start: str) -> list[Body]:
 def _manifests(bodies: list[Body], forest: Forest, origins: Origins, keep_note: bool) -> list[Manifest]:
     manifests: list[Manifest] = []
     faults: list[Fault] = []
-    for body in bodies:
+    for body in map(named, bodies):
         origin = forest.origin(origins.of(body))
         metadata = body.get("metadata")
         if body.get("apiVersion") and body.get("kind") and isinstance(metadata, dict) and metadata.get("name"):

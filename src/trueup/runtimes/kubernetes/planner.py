@@ -74,9 +74,10 @@ class Planner:
             each = Wanted(key, body, manifest, resource, self.marks, rules, take_over=self.take_over, served=known is not None)
             found.append(settled(each) if self._is_settled(each, desired) else each)
         by_key = distinct(desired, found)
-        namespace = await self._namespace(desired)
-        if namespace is not None:
-            by_key.setdefault(namespace.key, namespace)
+        for name in _namespaces_to_make(desired, by_key.values()):
+            namespace = await self._namespace(desired, name)
+            if namespace is not None:
+                by_key.setdefault(namespace.key, namespace)
         refuse([Trial(each, None, refusal=self.limits.objection(each.key)) for each in by_key.values()], desired.application.name)
         return by_key
 
@@ -106,14 +107,13 @@ class Planner:
         known = self.settled.wants_the_same(wanted)
         return known if known is not None else self.parent is not None and self.parent.revision == desired.revision
 
-    async def _namespace(self, desired: Desired) -> Wanted | None:
-        """The namespace that the application asks for (``createNamespace``), unless somebody else has made it.
+    async def _namespace(self, desired: Desired, name: str) -> Wanted | None:
+        """A namespace that the application asks for (``createNamespace``), unless somebody else has made it.
 
         When all else goes, our mark on it goes too and it stays: others may have come to live in it.
         """
-        specification = desired.application.spec
-        key = Key("Namespace", specification.namespace)
-        if desired.removed or not specification.create_namespace or not key.name or key.name in self.settled.namespaces:
+        key = Key("Namespace", name)
+        if name in self.settled.namespaces:
             return None
         live = await self.view.current(NAMESPACES, key)
         if live is not None and not self.marks.claims(live.body):
@@ -121,7 +121,7 @@ class Planner:
             return None
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": key.name, "annotations": {KEEP_ANNOTATION: "keep"}}}
         origin = Origin(desired.application.file, desired.application.line, desired.revision)
-        return Wanted(key, body, Manifest(key, body, origin), NAMESPACES, self.marks, specification.ignore)
+        return Wanted(key, body, Manifest(key, body, origin), NAMESPACES, self.marks, desired.application.spec.ignore)
 
     async def _trials(self, desired: Desired, wanted: Sequence[Wanted], members: Mapping[Key, LiveObject]) -> list[Trial]:
         """Namespaces and new kinds first: what they make cannot be tried out before it is there."""
@@ -170,6 +170,16 @@ async def _served(trials: Trials, wanted: Wanted) -> Trial:
         if not trial.unserved or time.monotonic() > end:
             return trial
         await asyncio.sleep(_LOOK_SECONDS)
+
+
+def _namespaces_to_make(desired: Desired, wanted: Iterable[Wanted]) -> list[str]:
+    """The application's where it says so, and those of objects that say so."""
+    if desired.removed:
+        return []
+    specification = desired.application.spec
+    own = [specification.namespace] if specification.create_namespace else []
+    asked = [each.key.namespace for each in wanted if each.options.create_namespace]
+    return [name for name in dict.fromkeys([*own, *asked]) if name]
 
 
 def _takes_part(options: Options, occasions: set[Occasion]) -> bool:
