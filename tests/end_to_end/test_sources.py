@@ -8,6 +8,7 @@ import pytest
 from tests.components import missing
 from tests.end_to_end.estate import Files
 from tests.testbed.charts import ChartRepository, chart_repository
+from tests.testbed.docker.registry import PASSWORD, USER, Registry
 from tests.testbed.git_servers import git_daemon, http_server, hung_server, ssh_server
 from tests.testbed.golang import Missing
 from tests.testbed.repositories import Workplace
@@ -146,3 +147,28 @@ def test_an_archive_that_is_too_large_is_refused(tmp_path: Path, charts: ChartRe
     pinned = Pinned(charts.url, "web", "1.0.0", charts.publish("web", {}))
     with pytest.raises(Refused, match="is larger than"):
         sources(tmp_path, charts.url, largest=100).chart(pinned)
+
+
+def test_a_chart_is_fetched_from_a_registry(tmp_path: Path, charts: ChartRepository) -> None:
+    digest = charts.publish("web", {})
+    with Registry.serving(tmp_path / "registry", "127.0.0.1") as registry:
+        url = f"oci://{registry.address}/charts"
+        charts.push("web-1.0.0", url)
+        pinned = Pinned(url, "web", "1.0.0", digest)
+        assert sources(tmp_path, url).published(pinned) == digest
+        assert sources(tmp_path, url).chart(pinned) == (charts.folder / "charts/web-1.0.0.tgz").read_bytes()
+        with pytest.raises(SettingsError, match="is not among the sources"):
+            sources(tmp_path, f"https://{registry.address}/charts").chart(pinned)
+        with pytest.raises(Unreachable, match="answers 404"):
+            sources(tmp_path, url).chart(Pinned(url, "web", "1.0.0", f"sha256:{'0' * 64}"))
+
+
+def test_a_registry_that_asks_who_one_is_is_told_only_by_the_settings(tmp_path: Path, charts: ChartRepository) -> None:
+    digest = charts.publish("web", {})
+    with Registry.serving(tmp_path / "registry", "127.0.0.1", closed=True) as registry:
+        url = f"oci://{registry.address}/charts"
+        charts.push("web-1.0.0", url, "--username", USER, "--password", PASSWORD)
+        pinned = Pinned(url, "web", "1.0.0", digest)
+        with pytest.raises(SettingsError, match="does not let us in"):
+            sources(tmp_path, url).chart(pinned)
+        assert sources(tmp_path, url, Credentials(USER, PASSWORD)).chart(pinned)

@@ -45,6 +45,12 @@ class ChartRepository:
             subprocess.run([str(helm()), *arguments], check=True, capture_output=True, env=environment)
         return self.digest(f"{name}-{version}")
 
+    def push(self, reference: str, registry: str, *login: str) -> None:
+        """Push a packaged chart to a registry."""
+        archive = self.folder / "charts" / f"{reference}.tgz"
+        command = [str(helm()), "push", str(archive), registry, "--plain-http", *login]
+        subprocess.run(command, check=True, capture_output=True, env={**os.environ, "HOME": str(self.folder)})
+
     def digest(self, reference: str) -> str:
         """As an application pins it."""
         return f"sha256:{hashlib.sha256((self.folder / 'charts' / f'{reference}.tgz').read_bytes()).hexdigest()}"

@@ -7,7 +7,7 @@ from urllib.parse import urlencode, urlsplit
 
 import msgspec
 
-from trueup.model.errors import Refused, Unreachable
+from trueup.model.errors import Unreachable
 from trueup.toolkit.sources.download import Download, Unauthorized
 
 CONTENT: Final = "application/vnd.cncf.helm.chart.content.v1.tar+gzip"
@@ -30,11 +30,11 @@ class Registry:
     async def digest(self, version: str) -> str:
         """The digest of the archive that a version has now. Raises Unreachable when there is none."""
         # A tag cannot hold `+`: Helm writes `_` for it.
-        manifest: Any = msgspec.json.decode(await self._get(f"manifests/{version.replace('+', '_')}", MANIFEST))
-        layers = manifest.get("layers") if isinstance(manifest, dict) else None
+        manifest = self._document(await self._get(f"manifests/{version.replace('+', '_')}", MANIFEST))
+        layers = manifest.get("layers")
         for layer in layers if isinstance(layers, list) else ():
-            if layer.get("mediaType") == CONTENT:
-                return str(layer["digest"])
+            if isinstance(layer, dict) and layer.get("mediaType") == CONTENT:
+                return str(layer.get("digest") or "")
         shown = f"{self.repository}/{self.name}"
         raise Unreachable(f"{shown} has no chart of version {version}", where=shown, hint="correct its name or version, or publish it")
 
@@ -47,13 +47,22 @@ class Registry:
         try:
             return await self.download.fetch(url, headers, self.repository)
         except Unauthorized as error:
-            return await self.download.fetch(url, {**headers, **await self._token(error.challenge)}, self.repository)
+            told = dict(_CHALLENGE.findall(error.challenge))
+            if not error.challenge.lower().startswith("bearer") or not urlsplit(told.get("realm", "")).scheme:
+                raise
+            return await self.download.fetch(url, {**headers, **await self._token(told)}, self.repository)
 
-    async def _token(self, challenge: str) -> dict[str, str]:
-        """What the registry's own authority gives to us, or to anybody."""
-        told = dict(_CHALLENGE.findall(challenge))
-        realm = told.pop("realm", "")
-        if not challenge.lower().startswith("bearer") or not urlsplit(realm).scheme:
-            raise Refused(f"{self.repository} asks for credentials in a way that is not spoken here", where=self.repository)
-        answer: Any = msgspec.json.decode(await self.download.fetch(f"{realm}?{urlencode(told)}", {}, self.repository))
+    async def _token(self, told: dict[str, str]) -> dict[str, str]:
+        """What the authority that the registry names gives to us, or to anybody. On another host it must be allowed too."""
+        query = urlencode({name: value for name, value in told.items() if name != "realm"})
+        answer = self._document(await self.download.fetch(f"{told['realm']}?{query}", {}, self.repository))
         return {"Authorization": f"Bearer {answer.get('token') or answer.get('access_token')}"}
+
+    def _document(self, content: bytes) -> dict[str, Any]:
+        try:
+            document = msgspec.json.decode(content)
+        except msgspec.DecodeError:
+            document = None
+        if not isinstance(document, dict):
+            raise Unreachable(f"{self.repository} does not answer as a registry does", where=self.repository, hint="look at that address")
+        return document
