@@ -33,6 +33,8 @@ class Doctor:
 
     async def _of(self, key: Key, version: str) -> Health:
         there, thing = self.scene.containers.get(key, ()), self.scene.things.get(key)
+        if (there or thing) and key not in self.scene.manifests and key not in self.scene.owned:
+            return Health(State.HEALTHY)  # it left Git, stays, and is nobody's now
         service = self.scene.service(key)
         if not there and thing is None:
             nothing_wanted = service is not None and service.replicas == 0
