@@ -1,6 +1,7 @@
 """How it is written at an object, and at the parent of a set, whose it is. The ApplySet specification, and a little of our own."""
 
 import base64
+import functools
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ REPLACE: Final = "trueup.dev/replace"
 RUN: Final = "trueup.dev/run"
 
 
+@functools.lru_cache(1024)
 def repository_label(repository: str) -> str:
     """A short digest of a repository's identity: the value of the label that a watch selects by."""
     return hashlib.sha256(repository.encode()).hexdigest()[:10]
@@ -74,8 +76,7 @@ class Marks:
     @property
     def id(self) -> str:
         """The id of the set, as kubectl computes it from its parent: name, namespace, kind and group."""
-        digest = hashlib.sha256(f"{self.parent}.{self.own_namespace}.ConfigMap.".encode()).digest()
-        return f"applyset-{base64.urlsafe_b64encode(digest).decode().rstrip('=')}-v1"
+        return _set_id(self.parent, self.own_namespace)
 
     @property
     def labels(self) -> dict[str, str]:
@@ -97,6 +98,12 @@ class Marks:
     def claims(self, body: Body) -> bool:
         """Whether an object is ours as far as being written to goes: one mark that a hand took off is put back."""
         return self.names(body) or (OBJECT not in annotations(body) and self.labels.items() <= labels(body).items())
+
+
+@functools.lru_cache(1024)
+def _set_id(parent: str, namespace: str) -> str:
+    digest = hashlib.sha256(f"{parent}.{namespace}.ConfigMap.".encode()).digest()
+    return f"applyset-{base64.urlsafe_b64encode(digest).decode().rstrip('=')}-v1"
 
 
 def owner_in(body: Body) -> Owner | None:

@@ -13,8 +13,9 @@ _WORD = re.compile(r"[\w$-]+")
 _NAME = re.compile(r"[\w./:@-]+")
 
 
+@functools.lru_cache(8192)
 def below(path: str, key: str) -> str:
-    """The path of a key below another."""
+    """The path of a key below another. Remembered: the objects of a kind have the same fields, and all of them are looked at."""
     if not _WORD.fullmatch(key):
         return f"{path}[{json.dumps(key, ensure_ascii=False)}]"
     return f"{path}.{key}" if path else key

@@ -12,7 +12,8 @@ from trueup.model.manifest import Body, Key
 from trueup.runtimes.kubernetes.client.discovery import Resource
 from trueup.runtimes.kubernetes.client.watching import body_of
 from trueup.runtimes.kubernetes.comparing import seen_of
-from trueup.runtimes.kubernetes.live import LiveObject
+from trueup.runtimes.kubernetes.concealing import is_secret
+from trueup.runtimes.kubernetes.live import LiveObject, comparable
 from trueup.runtimes.kubernetes.marks import PART_OF, owner_in
 
 _QUICK: Final = 1
@@ -94,6 +95,8 @@ class Shelf:
             return after
         before = self._unpacked(step.before)
         owner = owner_in(after.body) or owner_in(before.body)
+        if owner is not None and _is_but_a_status(before, after):
+            return after if self._judge(before.body) is not self._judge(after.body) else None
         if owner is None or (before.leaving, seen_of(before, owner, None)) != (after.leaving, seen_of(after, owner, None)):
             return after
         return after if self._judge(before.body) is not self._judge(after.body) else None
@@ -121,6 +124,17 @@ class Shelf:
             if not members:
                 del self._sets[old.part_of]
         return old
+
+
+def _is_but_a_status(before: LiveObject, after: LiveObject) -> bool:
+    """Whether only a controller's word on how the object does can have changed: nothing that a plan sees. Most of what is told is that."""
+    if is_secret(after.body) or before.leaving != after.leaving or before.uid != after.uid:
+        return False
+    return comparable(before.body) == comparable(after.body) and _owned(before) == _owned(after)
+
+
+def _owned(live: LiveObject) -> list[tuple[str, str, object]]:
+    return [(each.manager, each.operation, each.fields_v1) for each in live.managers if not each.subresource]
 
 
 def packed(live: LiveObject) -> bytes:
