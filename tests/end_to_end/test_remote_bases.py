@@ -14,6 +14,7 @@ from tests.testbed.golang import Missing
 from tests.testbed.repositories import Workplace
 
 TOKEN = "open-sesame"
+LARGE_FILE = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 1\n"
 REMOTE: Files = {
     "base/kustomization.yaml": "resources: [../parts/a.yaml]\nconfigurations: [../parts/names.yaml]\n",
     "parts/names.yaml": "namePrefix: [{path: metadata/name}]\n",
@@ -158,3 +159,24 @@ async def test_what_comes_from_a_base_is_traced_to_the_line_that_names_it(
         await operator.apply()
         message = (await operator.status("web")).message
     assert message.startswith(f"web/kustomization.yaml:3: `{served.url()}` at {broken[:7]}, parts/a.yaml:")
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"base/kustomization.yaml": "resources: [a.yaml]\n", "base/a.yaml": LARGE_FILE}, "base/a.yaml:0: the file is kept in Git LFS"),
+        ({"base/kustomization.yaml": "helmCharts: [{name: web}]\n"}, "base/kustomization.yaml:1: `helmCharts`"),
+        ({"base/kustomization.yaml": "resources: [missing.yaml]\n"}, "base/kustomization.yaml:1: `missing.yaml` does not exist"),
+        ({"other/kustomization.yaml": "resources: []\n"}, "has no kustomization.yaml"),
+    ],
+)
+async def test_what_is_wrong_in_a_base_is_told_at_the_line_that_names_it(
+    estate: Estate, program: str, remote: Workplace, served: HttpServer, files: Files, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BASES_TOKEN", TOKEN)
+    estate.commit(overlay(served.url(), remote.commit(files)))
+    async with estate.operator(**settings(program, served.url())) as operator:
+        await operator.apply()
+        message = (await operator.status("web")).message
+    assert message.startswith("web/kustomization.yaml:3: ")
+    assert told in message

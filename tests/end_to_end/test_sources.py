@@ -1,5 +1,6 @@
 """What renders take from outside is fetched from real servers, verified, bounded and kept."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -172,3 +173,23 @@ def test_a_registry_that_asks_who_one_is_is_told_only_by_the_settings(tmp_path: 
         with pytest.raises(SettingsError, match="does not let us in"):
             sources(tmp_path, url).chart(pinned)
         assert sources(tmp_path, url, Credentials(USER, PASSWORD)).chart(pinned)
+
+
+def test_what_is_damaged_is_fetched_again_and_what_nobody_uses_goes(
+    tmp_path: Path, base: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trueup.toolkit.sources.cache.CALM", 0.0)
+    first = base.commit(BASE)
+    with http_server(base.origin.parent) as served:
+        sources(tmp_path, served.url()).commit(served.url(), first)
+        (kept,) = (tmp_path / "cache").glob("commits/*/*.git")
+        for pack in (kept / "objects/pack").iterdir():
+            pack.unlink()
+        cache = sources(tmp_path, served.url())
+        with pytest.raises(Unreachable):
+            cache.commit(served.url(), first)
+        assert cache.commit(served.url(), first).read("base/a.yaml") == b"kind: A\n"
+        os.utime(kept, (0, 0))
+        second = base.commit({"base/a.yaml": "kind: B\n"})
+        cache.commit(served.url(), second)
+    assert [each.name for each in (tmp_path / "cache").glob("commits/*/*.git")] == [f"{second}.git"]

@@ -1,10 +1,12 @@
 """A repository and the commits of others that its kustomizations name, as one tree: each of those lies in a folder of its own."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final
 
 from trueup.model.contracts import Tree
-from trueup.model.errors import Fault
+from trueup.model.errors import DeclarationError, Fault
 from trueup.model.manifest import Origin
 from trueup.renderers.kustomize.remote import RemoteBase
 from trueup.toolkit.git.git_tree import GitTree
@@ -55,17 +57,20 @@ class Forest:
     def kind(self, path: str) -> str | None:
         """As ``Tree.kind``."""
         files, inside = self._at(path)
-        return files.kind(inside) if files else None
+        with self._telling(path):
+            return files.kind(inside) if files else None
 
     def object_id(self, path: str) -> str | None:
         """As ``Tree.object_id``."""
         files, inside = self._at(path)
-        return files.object_id(inside) if files else None
+        with self._telling(path):
+            return files.object_id(inside) if files else None
 
     def read(self, path: str) -> bytes:
         """As ``Tree.read``."""
         files, inside = self._at(path)
-        return files.read(inside, LARGEST) if isinstance(files, GitTree) else self._tree.read(path)
+        with self._telling(path):
+            return files.read(inside, LARGEST) if isinstance(files, GitTree) else self._tree.read(path)
 
     def located(self, fault: Fault) -> Fault:
         """A fault in another repository, told at the line of our own that names it."""
@@ -83,6 +88,17 @@ class Forest:
         """Where our own repository says it: the line that names the other one."""
         planted = self._planted.get(self.root_of(origin.file))
         return Origin(planted.named.file, planted.named.line) if planted else origin
+
+    @contextmanager
+    def _telling(self, path: str) -> Iterator[None]:
+        """What is wrong in another repository is told at the line of our own that names it."""
+        root = self.root_of(path)
+        try:
+            yield
+        except DeclarationError as error:
+            if not root:
+                raise
+            raise DeclarationError([self.located(replace(each, file=f"{root}/{each.file}")) for each in error.faults]) from error
 
     def _at(self, path: str) -> tuple[Tree | GitTree | None, str]:
         root = self.root_of(path)

@@ -9,10 +9,12 @@ On disk, below the folder of the cache::
 import asyncio
 import hashlib
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, Final, TypeVar
@@ -23,11 +25,14 @@ from trueup.toolkit.git.remote import remote
 from trueup.toolkit.process import Limits
 from trueup.toolkit.sources.allowed import Policy
 from trueup.toolkit.sources.charts import Pinned, archive_of, digest_of
-from trueup.toolkit.sources.commits import commit_of
+from trueup.toolkit.sources.commits import commit_of, directory_of, is_damaged
 from trueup.toolkit.sources.download import Download
 
 LARGEST: Final = 64 * 1024**2
 DEADLINE: Final = 60.0
+KEPT_SECONDS: Final = 90 * 86400.0
+"""What nothing has named for so long goes."""
+
 CALM: Final = 10.0
 """What failed is not asked for again so soon: a thousand applications may name one base."""
 
@@ -55,14 +60,15 @@ class Sources:
 
     def commit(self, url: str, commit: str) -> GitTree:
         """The files of one commit (a full hash) of the repository at an address."""
-        entry = self._policy.of(url)
+        asked = remote(url, self._policy.of(url).credentials)
+        directory = directory_of(self._place("commits"), asked, commit)
         name = f"{url} {commit}"
 
         def fetch() -> GitTree:
-            if name not in self._trees:
+            if name not in self._trees or is_damaged(directory):
                 limits = Limits(deadline=self._deadline, silence=self._deadline)
-                place = self._place("commits")
-                self._trees[name] = _waited(lambda: commit_of(remote(url, entry.credentials), commit, place, self._largest, limits))
+                self._trees[name] = _waited(lambda: commit_of(asked, commit, directory, self._largest, limits))
+                self._used(directory)
             return self._trees[name]
 
         return self._in_turn(name, fetch)
@@ -74,11 +80,11 @@ class Sources:
 
         def fetch() -> bytes:
             kept = file.read_bytes() if file.is_file() else b""
-            if hashlib.sha256(kept).hexdigest() == file.stem:
-                return kept
-            content = _waited(lambda: archive_of(chart, self._download))
-            _keep(file, content)
-            return content
+            if hashlib.sha256(kept).hexdigest() != file.stem:
+                kept = _waited(lambda: archive_of(chart, self._download))
+                _keep(file, kept)
+            self._used(file)
+            return kept
 
         return self._in_turn(f"{chart.repository} {chart.reference} {chart.digest}", fetch)
 
@@ -94,6 +100,15 @@ class Sources:
         if self._folder is None:
             raise SettingsError("nothing is fetched here", hint="run it where there is a state folder")
         return self._folder / name
+
+    def _used(self, place: Path) -> None:
+        """Remember that it was used, and let go of what was not for a long time."""
+        os.utime(place)
+        folder = self._place("")
+        for each in (*folder.glob("commits/*/*.git"), *folder.glob("charts/*.tgz")):
+            with suppress(OSError):  # another process was first
+                if time.time() - each.stat().st_mtime > KEPT_SECONDS:
+                    shutil.rmtree(each) if each.is_dir() else each.unlink()
 
     def _in_turn(self, name: str, fetch: Callable[[], Result]) -> Result:
         """One thread asks for a thing, the others wait for what it gets; for a moment, a failure stands for all of them."""

@@ -28,19 +28,32 @@ _BOUNDED: Final = ("sh", "-c", 'ulimit -f "$1" && shift && exec "$@"', "sh")
 _UNADVERTISED: Final = (b"unadvertised object", b"not our ref")
 
 
-async def commit_of(remote: Remote, commit: str, folder: Path, largest: int, limits: Limits) -> GitTree:
-    """The files of a commit, from the folder that keeps them or else from the remote.
+def directory_of(folder: Path, remote: Remote, commit: str) -> Path:
+    """Where a commit is kept."""
+    return folder / hashlib.sha256(remote.url.encode()).hexdigest()[:20] / f"{commit}.git"
+
+
+def is_damaged(directory: Path) -> bool:
+    """Whether something was missed in it."""
+    return Objects(directory).damage.exists()
+
+
+async def commit_of(remote: Remote, commit: str, directory: Path, largest: int, limits: Limits) -> GitTree:
+    """The files of a commit, from the directory that keeps them or else from the remote.
 
     Raises Unreachable when it does not answer or does not have it, SettingsError when it does not let us in, Refused for too much.
     """
-    directory = folder / hashlib.sha256(remote.url.encode()).hexdigest()[:20] / f"{commit}.git"
     objects = Objects(directory)
     if objects.damage.exists():
         shutil.rmtree(directory, ignore_errors=True)
         objects.damage.unlink(missing_ok=True)
-    if not directory.exists():
+    if not _is_kept(directory):
         await _bring(remote, commit, directory, _Bounds(largest, limits))
     return GitTree(objects, objects.tree_of(commit))
+
+
+def _is_kept(directory: Path) -> bool:
+    return directory.is_dir()
 
 
 class _Bounds:
