@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from trueup.model.manifest import Body
 from trueup.runtimes.compose.container import Container
 from trueup.runtimes.compose.engine import Absent, Engine
-from trueup.runtimes.compose.limits import CHANGEABLE, limits_of, restart_of
+from trueup.runtimes.compose.limits import CHANGEABLE, completed, limits_of, restart_of
 from trueup.runtimes.compose.look import Step
 from trueup.runtimes.compose.making import Maker
 from trueup.runtimes.compose.wanted import Surroundings, endpoints_of
@@ -32,7 +32,7 @@ class Adjusting:
         for theirs, field in CHANGEABLE.items():
             if field in fields:
                 # The engine takes null for "as it is", and these for "without a limit".
-                update[theirs] = limits_of(spec).get(theirs, -1 if theirs == "PidsLimit" else 0)
+                update[theirs] = completed(limits_of(spec)).get(theirs, -1 if theirs == "PidsLimit" else 0)
         if update:
             await self.engine.post(f"/containers/{container.id}/update", update)
 

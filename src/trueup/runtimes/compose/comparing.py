@@ -38,7 +38,7 @@ def look_at_service(scene: Scene, key: Key) -> ServiceLook:
     return ServiceLook(
         key=key,
         seen=seen_of(scene, key, there),
-        same=mine and all(step.deed is Deed.LEAVE for step in steps),
+        same=(mine or not (there or steps)) and all(step.deed is Deed.LEAVE for step in steps),
         owner=owner,
         mine=mine,
         changes=changes,

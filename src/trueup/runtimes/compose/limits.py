@@ -66,7 +66,7 @@ def limits_of(spec: Mapping[str, Any]) -> Body:
 
 def limits_in(spec: Mapping[str, Any], host_config: Mapping[str, Any]) -> dict[str, Any]:
     """The fields in which a container's limits are not those that this spec gave it, as they are now; None: not limited."""
-    given = _defaulted(limits_of(spec))
+    given = completed(limits_of(spec))
     return {
         field: _said(theirs, host_config.get(theirs))
         for theirs, field in CHANGEABLE.items()
@@ -74,7 +74,7 @@ def limits_in(spec: Mapping[str, Any], host_config: Mapping[str, Any]) -> dict[s
     }
 
 
-def _defaulted(given: Body) -> Body:
+def completed(given: Body) -> Body:
     """As the engine completes it: with a limit for memory there is one for swap."""
     if given.get("Memory") and "MemorySwap" not in given:
         return {**given, "MemorySwap": 2 * given["Memory"]}
