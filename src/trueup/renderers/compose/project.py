@@ -78,12 +78,14 @@ def project_in(application: Application, files: Files, faults: Faults) -> Projec
     loading = Loading(files, faults)
     model = loading.model(Part(names, folder, variables, opening.place))
     profiles = options.profiles or _listed(variables.get("COMPOSE_PROFILES", ""), ",")
-    _finish(model, name, variables, profiles, loading)
-    return Project(name, folder, variables, model, project_of(model, faults))
+    unset = _finish(model, name, variables, profiles, loading)
+    canonical = project_of(model, faults)
+    _tell_unset(unset, faults)
+    return Project(name, folder, variables, model, canonical)
 
 
-def _finish(model: Table, name: str, variables: Mapping[str, str], profiles: Sequence[str], loading: Loading) -> None:
-    """Make the whole project of what the files say."""
+def _finish(model: Table, name: str, variables: Mapping[str, str], profiles: Sequence[str], loading: Loading) -> Faults:
+    """Make the whole project of what the files say. The variables without a value in what is wanted."""
     if not model and not loading.faults.found:
         loading.faults.add(model.place, "the Compose file says nothing", "begin with `services:`")
     # What was taken out for a fault of its own would be missed once more.
@@ -91,16 +93,28 @@ def _finish(model: Table, name: str, variables: Mapping[str, str], profiles: Seq
     complete(model, name, variables)
     everything = set(model["services"])
     keep_wanted(model, profiles, loading.faults)
-    unwanted = everything - set(model["services"])
-    for owner, place, unset in loading.unset:
-        if owner not in unwanted and not owner.startswith("x-"):
-            loading.faults.add(place, unset.message, unset.hint)
+    unset = _unset(loading, everything - set(model["services"]))
     for service in model["services"].values():
         read_files(service, variables, loading.files, loading.faults)
-    if not broken:
+    if not broken and not unset.found:
         check(model, loading.faults)
     keep_used(model)
     name_unsupported(model, loading.faults)
+    return unset
+
+
+def _unset(loading: Loading, unwanted: set[str]) -> Faults:
+    unset = Faults()
+    for owner, place, each in loading.unset:
+        if owner not in unwanted and not owner.startswith("x-"):
+            unset.add(place, each.message, each.hint)
+    return unset
+
+
+def _tell_unset(unset: Faults, faults: Faults) -> None:
+    """Tell them, and nothing else of their lines: what is wrong there follows from the missing value."""
+    places = {(fault.file, fault.line) for fault in unset.found}
+    faults.found[:] = [fault for fault in faults.found if (fault.file, fault.line) not in places] + unset.found
 
 
 @dataclass(frozen=True, slots=True)
