@@ -54,6 +54,15 @@ def test_a_restart_and_a_scale_are_no_drift(place: Place) -> None:
     assert (drift.code, drift.document["items"]) == (0, [])
 
 
+def test_a_plan_that_is_refused_is_told_to_a_person_at_once(place: Place) -> None:
+    bad = deployment("web", replicas=-1)
+    declare(place, bad, retry={"limit": 5, "from": "1h", "to": "1h"})
+    refused = place.trueup("apply")
+    assert refused.code == 1
+    assert "web/web.yaml:1" in refused.err
+    assert refused.err.count("web/web.yaml:1") == 1, "the place is told once"
+
+
 async def test_a_serve_tells_what_was_added(place: Place) -> None:
     declare(place, config_map("page", colour="red"), deployment("web"))
     async with place.estate.served() as operator:

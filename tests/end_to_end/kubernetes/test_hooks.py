@@ -1,6 +1,7 @@
 """Hooks of a failure and of a deletion are part of the one plan: made once for each run, and only in their case."""
 
 import hashlib
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,22 @@ def test_nothing_is_deleted_while_the_hook_before_it_fails(place: Place) -> None
     assert removed.code == 1
     assert "before" in removed.err
     assert place.get("configmaps", "page") is not None
+
+
+def test_a_removal_that_was_held_runs_its_hooks_once_approved_also_when_the_memory_was_lost(place: Place) -> None:
+    declare(place, hook("before", "PreDelete"), config_map("page"), removal="hold")
+    assert place.trueup("apply").code == 0
+    place.commit({"trueup.yaml": place.declarations(), "web/web.yaml": []})
+    shutil.rmtree(place.estate.state)
+    held = place.trueup("apply")
+    assert held.code == 3, held.err
+    assert "would be deleted" in held.err
+    assert jobs(place) == []
+    assert place.trueup("approve", "web").code == 0
+    assert place.trueup("apply").code == 0
+    assert done(last_run(place)) == ["create before", "delete page"]
+    assert jobs(place) == []
+    assert place.get("configmaps", "page") is None
 
 
 def test_what_is_kept_when_it_leaves_git_runs_no_hook(place: Place) -> None:

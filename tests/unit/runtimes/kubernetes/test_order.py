@@ -3,7 +3,8 @@
 from typing import Any
 
 from trueup.model.manifest import Body, Key
-from trueup.runtimes.kubernetes.order import Place, in_ranks, places, removals
+from trueup.runtimes.kubernetes.hooks import Phase
+from trueup.runtimes.kubernetes.order import Place, hook_waves, in_ranks, places, removals
 
 ARGO = "argocd.argoproj.io/"
 
@@ -139,6 +140,18 @@ def test_a_hook_that_runs_first_finds_its_namespace() -> None:
 def test_what_has_no_place_in_a_sync_is_left_out() -> None:
     hooks = [manifest("Job", hook, "batch", hook=hook) for hook in ("SyncFail", "PreDelete", "PostDelete", "Skip")]
     assert waves(*hooks, manifest("ConfigMap", "a")) == {"ConfigMap/a": 0}
+
+
+def test_hooks_of_one_phase_stand_in_the_order_of_their_waves() -> None:
+    bodies = dict(
+        [
+            manifest("Job", "late", "batch", hook="PreDelete", sync_wave="7"),
+            manifest("Job", "early", "batch", hook="PreDelete,PostDelete", sync_wave="-2"),
+            manifest("Job", "behind", "batch", hook="PostDelete"),
+            manifest("ConfigMap", "a"),
+        ]
+    )
+    assert {key.name: wave for key, wave in hook_waves(bodies, Phase.PRE_DELETE, 4).items()} == {"early": 4, "late": 5}
 
 
 def test_what_goes_goes_in_reverse() -> None:
