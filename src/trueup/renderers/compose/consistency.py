@@ -17,6 +17,7 @@ def check(model: Table, faults: Faults) -> None:
             checking.content(f"{section}.{name}", entry, sources)
     for name, volume in (model.get("volumes") or {}).items():
         checking.external(f"volumes.{name}", volume)
+    checking.names()
     checking.cycles()
 
 
@@ -121,6 +122,15 @@ class _Checking:
             for key in volume:
                 if key not in ("name", "external") and not key.startswith("x-"):
                     self.faults.add(volume.place_of(key), f"{name} is external, and takes no `{key}`", "remove one of the two")
+
+    def names(self) -> None:
+        """A container's name is that of one service."""
+        taken: dict[str, str] = {}
+        for name, service in self.services.items():
+            chosen = service.get("container_name")
+            if chosen and taken.setdefault(chosen, name) != name:
+                place = service.place_of("container_name")
+                self.faults.add(place, f"the containers of `{taken[chosen]}` and `{name}` have the same name", "give one another name")
 
     def cycles(self) -> None:
         """A service cannot wait for one that waits for it."""

@@ -159,9 +159,10 @@ class Manifests:
     def _build(self, written: Body, model: Table, platform: str) -> Body:
         build = {key: value for key, value in written.items() if key != "context"}
         build["content"] = self._context(model.get("context"), model.place_of("context"))
-        platform = build.pop("platforms", [platform])[0]
-        if platform:
-            build["platform"] = platform
+        # One of several platforms is what a host needs, and the builder knows which.
+        several = build.pop("platforms", [])
+        if platform or len(several) == 1:
+            build["platform"] = platform or several[0]
         if "dockerfile" in build and "dockerfile_inline" not in build:
             self._find_dockerfile(build, model)
         return build

@@ -58,8 +58,6 @@ def _in_service(service: Table, path: str) -> Iterator[tuple[Any, str, str, str]
     if is_remote(str(build.get("context", ""))):
         hint = "copy the source into the repository (`git subtree`), or build the image elsewhere and name it"
         yield build, f"{path}.build.context outside of the repository", "context", hint
-    if len(build.get("platforms") or ()) > 1:
-        yield build, f"{path}.build.platforms of more than one", "platforms", "name the one of the host, or build the image elsewhere"
     yield from _in_deploy(service.get("deploy"), f"{path}.deploy")
     for mount, place in service["volumes"].placed() if isinstance(service.get("volumes"), Row) else ():
         if mount.get("type") in ("npipe", "cluster"):
