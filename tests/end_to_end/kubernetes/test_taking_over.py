@@ -50,6 +50,32 @@ async def test_what_a_manager_that_the_target_names_had_set_is_ours_and_goes_wit
         assert await shop.changes(less) == {}
 
 
+async def test_defaults_that_come_with_what_another_made_are_not_told_as_going(closed_shop: Shop) -> None:
+    shop = closed_shop
+    shop.options["takeOver"] = ["helm"]
+    released = shop.deployment("web", minReadySeconds=5)
+    released["metadata"]["annotations"] = {"meta.helm.sh/release-name": "web"}
+    released["spec"]["template"]["spec"]["containers"][0]["env"] = [{"name": "OLD", "value": "1"}, {"name": "MORE", "value": "2"}]
+    status, answer = shop.cluster.request("POST", f"{shop.path('deployments.apps/v1')}?fieldManager=helm", released)
+    assert status == 201, answer
+    desired = shop.desired(shop.deployment("web"), policy=Policy(adopt=True))
+    async with shop.opened():
+        gone = {each.path for each in (await shop.action(desired)).changes if each.after is None}
+        assert gone == {
+            'metadata.annotations["meta.helm.sh/release-name"]',
+            "spec.minReadySeconds",
+            "spec.template.spec.containers[name=web].env[name=MORE].name",
+            "spec.template.spec.containers[name=web].env[name=MORE].value",
+            "spec.template.spec.containers[name=web].env[name=OLD].name",
+            "spec.template.spec.containers[name=web].env[name=OLD].value",
+        }
+        await shop.make(desired)
+        web = shop.get("deployments.apps/v1", "web")
+        assert "env" not in web["spec"]["template"]["spec"]["containers"][0]
+        assert (web["spec"].get("minReadySeconds"), web["spec"]["revisionHistoryLimit"]) == (None, 10)
+        assert await shop.changes(desired) == {}
+
+
 async def test_what_was_adopted_before_the_target_named_a_manager_is_taken_over_too(closed_shop: Shop) -> None:
     shop = closed_shop
     applied_by(shop, "argocd-controller", shop.config_map("page", {"colour": "red", "size": "big"}), server_side=True)

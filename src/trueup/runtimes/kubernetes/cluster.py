@@ -92,14 +92,21 @@ class Cluster:
         """Apply an object that nobody else writes, whatever it is."""
         return await self.ask(self._apply(resource, body))
 
+    async def try_edit(self, resource: Resource, live: LiveObject, operations: Sequence[dict[str, Any]]) -> Answer:
+        """What an edit would make of an object; nothing is changed."""
+        return await self.ask(self._edit(resource, live, operations).within(dryRun="All"))
+
     async def edit(self, resource: Resource, live: LiveObject, operations: Sequence[dict[str, Any]]) -> Answer:
         """Change single fields of an object (a JSON patch), if it still is what was looked at."""
+        return await self.ask(self._edit(resource, live, operations))
+
+    def _edit(self, resource: Resource, live: LiveObject, operations: Sequence[dict[str, Any]]) -> Request:
         path = resource.path(live.key.namespace, live.key.name)
         lock = [
             {"op": "test", "path": "/metadata/uid", "value": live.uid},
             {"op": "replace", "path": "/metadata/resourceVersion", "value": live.resource_version},
         ]
-        return await self.ask(Request("PATCH", path, {"fieldManager": MANAGER}, [*lock, *operations], content_type=JSON_PATCH))
+        return Request("PATCH", path, {"fieldManager": MANAGER}, [*lock, *operations], content_type=JSON_PATCH)
 
     async def delete(self, resource: Resource, live: LiveObject) -> Answer:
         """Delete an object, if it still is what was looked at; what it made goes in the background."""

@@ -41,6 +41,11 @@ def path_of(value: Any, steps: Steps) -> str:
     return path
 
 
+def pointer(steps: Steps) -> str:
+    """The same as a JSON pointer."""
+    return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in steps)
+
+
 def at(value: Any, steps: Steps) -> Any:
     """The field itself. Raises KeyError or IndexError when it is not there."""
     return functools.reduce(lambda field, step: field[step], steps, value)

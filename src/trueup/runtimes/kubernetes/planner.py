@@ -126,10 +126,11 @@ class Planner:
     async def _trials(self, desired: Desired, wanted: Sequence[Wanted], members: Mapping[Key, LiveObject]) -> list[Trial]:
         """Namespaces and new kinds first: what they make cannot be tried out before it is there."""
         first = [each for each in wanted if (each.key.group, each.key.kind) in FIRST]
-        early = Trials(self.cluster, desired.revision)
+        strict = desired.application.policy.self_heal == "strict"
+        early = Trials(self.cluster, desired.revision, strict=strict)
         tried = await together(self._tried(early, each, members) for each in first)
         coming = frozenset(name for trial in tried for name in _made_by(trial))
-        late = Trials(self.cluster, desired.revision, coming)
+        late = Trials(self.cluster, desired.revision, coming, strict)
         tried += await together(self._tried(late, each, members) for each in wanted if each not in first)
         by_key = {trial.wanted.key: trial for trial in tried}
         return [by_key[each.key] for each in wanted]

@@ -12,15 +12,14 @@ from trueup.model.manifest import Body
 from trueup.model.plan import Action, Change, Effect, Verb
 from trueup.runtimes.kubernetes.comparing import changes_between, declared_changes, seen_of
 from trueup.runtimes.kubernetes.concealing import concealed, known_values, shown
-from trueup.runtimes.kubernetes.fields import MANAGER, Fields, managers, minus, our_fields, paths, plus, values
+from trueup.runtimes.kubernetes.fields import MANAGER, Fields, managers, minus, our_fields, paths, values
 from trueup.runtimes.kubernetes.hook_actions import Hooks
 from trueup.runtimes.kubernetes.hooks import Merging, Removing, declared_annotations, options_of
 from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.marks import Marks, metadata, owner_in
 from trueup.runtimes.kubernetes.order import places, removals
-from trueup.runtimes.kubernetes.taking import added_by_hand, applied_by_kubectl, going, set_by
+from trueup.runtimes.kubernetes.taking import added_by_hand, going, set_by, taken_fields
 from trueup.runtimes.kubernetes.trial import Trial
-from trueup.runtimes.kubernetes.wanted import Wanted
 
 _ROLLING: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 
@@ -52,14 +51,6 @@ def actions_of(desired: Desired, trials: Sequence[Trial], leaving: Sequence[Live
         after = tuple(key for key in standing[action.key].after if key in keys) if action.key in standing else ()
         yield msgspec.structs.replace(action, after=after) if after else action
     yield from going
-
-
-def taken_fields(wanted: Wanted, live: LiveObject, declared: Fields, strict: bool) -> Fields:
-    """The fields that others set and that become ours before the apply."""
-    if wanted.options.merging is Merging.MERGE:
-        return {}
-    taken = plus({} if wanted.marks.claims(live.body) else applied_by_kubectl(live), set_by(live, wanted.take_over))
-    return plus(taken, added_by_hand(live, declared)) if strict else taken
 
 
 class _Planning:
@@ -126,7 +117,7 @@ class _Planning:
         """What goes once these fields are ours."""
         body = concealed(live.body, self.known)
         lost = values(going(taken, live, declared, self.wanted.take_over), body)
-        return tuple(Change(path, shown(value), None) for path, value in lost.items())
+        return tuple(Change(path, shown(value), None) for path, value in lost.items() if path not in self.trial.put_back)
 
     def _reason(self, verb: Verb, changes: tuple[Change, ...], other: Owner | None) -> str:
         parts = {

@@ -4,7 +4,7 @@ Server-side apply takes away what one owned and no longer says. So a field becom
 """
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -13,9 +13,11 @@ from trueup.runtimes.kubernetes.client.request import Refusal
 from trueup.runtimes.kubernetes.comparing import is_hand
 from trueup.runtimes.kubernetes.concealing import LAST_APPLIED
 from trueup.runtimes.kubernetes.fields import MANAGER, Fields, Managed, leaves, minus, plus
+from trueup.runtimes.kubernetes.hooks import Merging
 from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.marks import annotations
-from trueup.runtimes.kubernetes.paths import below, path_of
+from trueup.runtimes.kubernetes.paths import Steps, below, path_of, pointer
+from trueup.runtimes.kubernetes.wanted import Wanted
 from trueup.toolkit.difference import resolve
 
 _KUBECTL_APPLY: Final = ("kubectl-client-side-apply", "before-first-apply")
@@ -75,6 +77,14 @@ def in_the_way(live: LiveObject, refusal: Refusal) -> Fields:
     return found
 
 
+def taken_fields(wanted: Wanted, live: LiveObject, declared: Fields, strict: bool) -> Fields:
+    """The fields that others set and that become ours before the apply."""
+    if wanted.options.merging is Merging.MERGE:
+        return {}
+    taken = plus({} if wanted.marks.claims(live.body) else applied_by_kubectl(live), set_by(live, wanted.take_over))
+    return plus(taken, added_by_hand(live, declared)) if strict else taken
+
+
 def going(taken: Fields, live: LiveObject, declared: Fields, managers: Collection[str] = ()) -> Fields:
     """The fields that go once ``taken`` is ours: what Git does not declare, and nobody else owns; ``managers`` are nobody then."""
     rest = minus(taken, declared)
@@ -83,6 +93,24 @@ def going(taken: Fields, live: LiveObject, declared: Fields, managers: Collectio
         if not each.ours and not is_hand(each) and not taken_over:
             rest = minus(rest, each.fields_v1)
     return rest
+
+
+def removal(gone: Fields, live: LiveObject) -> list[dict[str, Any]]:
+    """The edit that takes these fields out of the object; later items of a list first, so that the others keep their places."""
+    steps = sorted(_cuts(gone, live.body), key=lambda each: [(isinstance(step, int), step) for step in each], reverse=True)
+    return [{"op": "remove", "path": pointer(each)} for each in steps]
+
+
+def _cuts(fields: Fields, body: Any) -> Iterator[Steps]:
+    """Where to cut: an item that was put into a list goes as a whole."""
+    for name, under in fields.items():
+        step = next((each[0] for each in leaves({name: {}}, body)), None) if name != "." else None
+        if step is None:
+            continue
+        if not under or (name.startswith("k:") and "." in under):
+            yield (step,)
+        else:
+            yield from ((step, *rest) for rest in _cuts(under, body[step]))
 
 
 def transfer(live: LiveObject, taken: Fields) -> list[dict[str, Any]]:

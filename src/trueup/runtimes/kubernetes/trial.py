@@ -1,19 +1,21 @@
 """What the server says would come of an apply: its own dry run. Nothing is changed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
 from trueup.model.manifest import Body
+from trueup.runtimes.kubernetes.client.discovery import Resource
 from trueup.runtimes.kubernetes.client.request import Answer, Reason
 from trueup.runtimes.kubernetes.cluster import Cluster
-from trueup.runtimes.kubernetes.fields import paths
+from trueup.runtimes.kubernetes.fields import our_fields, paths, values
 from trueup.runtimes.kubernetes.hooks import Merging
 from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.parent import group_kind
 from trueup.runtimes.kubernetes.refusals import cannot_be_tried, immutable_fields, is_immutable, words
-from trueup.runtimes.kubernetes.taking import in_the_way
+from trueup.runtimes.kubernetes.taking import going, in_the_way, removal, taken_fields
 from trueup.runtimes.kubernetes.wanted import Wanted
+from trueup.toolkit.difference import resolve
 
 _CREATED: Final = 201
 _NOT_FOUND: Final = 404
@@ -34,7 +36,8 @@ class Trial:
 
     ``live``: as it is, None when it is not there. ``result``: as it would be. Without one it was not or could not be tried: ``unverified``
     says why, ``immutable`` names fields that can never change, ``refusal`` says why the server will not take it; ``unserved`` is true when
-    it does not serve the kind, or not yet.
+    it does not serve the kind, or not yet. ``put_back`` are the fields that would go with their managers, and that the server sets again by
+    itself: its defaults.
     """
 
     wanted: Wanted
@@ -44,6 +47,7 @@ class Trial:
     immutable: str = ""
     refusal: str = ""
     unserved: bool = False
+    put_back: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,7 @@ class Trials:
     cluster: Cluster
     revision: str
     coming: frozenset[str] = frozenset()
+    strict: bool = False
 
     async def of(self, wanted: Wanted, live: LiveObject | Unlooked | None) -> Trial:
         """Try one out. Raises Unreachable."""
@@ -71,7 +76,21 @@ class Trials:
             known = await self.cluster.look(resource, wanted.key.namespace, wanted.key.name)
             if known is not None and wanted.ignored(known) is not None:
                 return await self.of(wanted, known)
-        return self._read(wanted, known, answer)
+        return await self._with_defaults(self._read(wanted, known, answer), resource)
+
+    async def _with_defaults(self, trial: Trial, resource: Resource) -> Trial:
+        """Who makes an object owns its defaults too: of what would go, the server says what stays all the same."""
+        wanted, live = trial.wanted, trial.live
+        if live is None or trial.result is None:
+            return trial
+        declared = our_fields(trial.result)
+        gone = going(taken_fields(wanted, live, declared, self.strict), live, declared, wanted.take_over)
+        answer = await self.cluster.try_edit(resource, live, removal(gone, live)) if gone else None
+        if answer is None or answer.refusal:
+            return trial
+        there = answer.object
+        stays = frozenset(path for path, value in values(gone, live.body).items() if resolve(there, path) == (True, value))
+        return replace(trial, put_back=stays)
 
     def _read(self, wanted: Wanted, live: LiveObject | None, answer: Answer) -> Trial:
         if answer.refusal is None:

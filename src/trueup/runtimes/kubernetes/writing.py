@@ -20,9 +20,9 @@ from trueup.runtimes.kubernetes.fields import our_fields
 from trueup.runtimes.kubernetes.hooks import DeletePolicy, Merging
 from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.marks import OBJECT, OWNER, PART_OF, REVISION, RUN, Marks, annotations, labels, metadata
-from trueup.runtimes.kubernetes.planning import taken_fields
+from trueup.runtimes.kubernetes.paths import pointer
 from trueup.runtimes.kubernetes.refusals import cannot_be_tried, words
-from trueup.runtimes.kubernetes.taking import in_the_way, set_by, transfer
+from trueup.runtimes.kubernetes.taking import in_the_way, set_by, taken_fields, transfer
 from trueup.runtimes.kubernetes.views import View
 from trueup.runtimes.kubernetes.wanted import Wanted
 
@@ -247,7 +247,7 @@ class Writer:
         """The object as it is, and nobody's."""
         there = {"labels": labels(live.body), "annotations": annotations(live.body)}
         marks = [(part, name) for part, names in _MARKS.items() for name in names if name in there[part]]
-        operations: list[dict[str, object]] = [{"op": "remove", "path": f"/metadata/{part}/{_pointer(name)}"} for part, name in marks]
+        operations: list[dict[str, object]] = [{"op": "remove", "path": pointer(("metadata", part, name))} for part, name in marks]
         managed = [each for each in metadata(live.body).get("managedFields") or () if not _is_ours(each)]
         operations.append({"op": "replace", "path": "/metadata/managedFields", "value": managed or [{}]})
         answer = await self.cluster.edit(resource, live, operations)
@@ -289,7 +289,3 @@ def _waiting(live: LiveObject) -> str:
 
 def _is_ours(managed: dict[str, object]) -> bool:
     return managed.get("manager") == "trueup"
-
-
-def _pointer(name: str) -> str:
-    return name.replace("~", "~0").replace("/", "~1")
