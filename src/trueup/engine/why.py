@@ -145,7 +145,7 @@ def _with_live(why: Why, question: Question, body: object, live: Live | None) ->
         raise _unknown(subject, live.body if live else body)
     touches = tuple(touch for touch in live.changed_by if _concerns(touch, subject, live)) if live else ()
     if why.commit and not touches and course.settled and not course.bad:
-        moved = _moved(subject, body, live.body if live else None)
+        moved = _moved(subject, body, live)
         touches = (Touch("unknown", "", moved),) if moved else ()
     return msgspec.structs.replace(why, live=wire.plain(value), changed_by=touches)
 
@@ -164,11 +164,13 @@ def _acted(outcomes: tuple[Outcome, ...], key: Key) -> bool:
     return any(outcome.key == key and outcome.state == "done" for outcome in outcomes)
 
 
-def _moved(subject: Subject, desired: object, live: object) -> tuple[Change, ...]:
-    """What is live and not as Git says; what the target adds of its own is no difference."""
+def _moved(subject: Subject, desired: object, live: Live | None) -> tuple[Change, ...]:
+    """What is live and not as Git says; what the target adds of its own, or keeps nothing of, is no difference."""
     mine = steps(desired, subject.field)
-    told = [change for change in changes(desired, live) if change.before is not None]
-    return tuple(Change(change.path, change.before, change.after) for change in told if _overlap(mine, steps(desired, change.path)))
+    untold = [steps(desired, path) for path in live.untold if resolve(desired, path)[0]] if live else []
+    told = [change for change in changes(desired, live.body if live else None) if change.before is not None]
+    found = [(steps(desired, change.path), Change(change.path, change.before, change.after)) for change in told]
+    return tuple(change for path, change in found if _overlap(mine, path) and not any(path[: len(each)] == each for each in untold))
 
 
 def _concerns(touch: Touch, subject: Subject, live: Live) -> bool:

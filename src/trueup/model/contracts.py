@@ -167,11 +167,15 @@ class Lost(msgspec.Struct, frozen=True):
 
 
 class Live(msgspec.Struct, frozen=True):
-    """An object as it is at the target: its fields in the shape of a manifest (secrets masked), when and by whom it was last written."""
+    """An object as it is at the target: its fields in the shape of a manifest (secrets masked), when and by whom it was last written.
+
+    ``untold``: fields of a manifest that this target keeps nothing of, so that nothing follows from their not being in ``body``.
+    """
 
     body: dict[str, object]
     revision: str = ""
     changed_by: tuple["Touch", ...] = ()
+    untold: tuple[str, ...] = ()
 
 
 class Touch(msgspec.Struct, frozen=True):

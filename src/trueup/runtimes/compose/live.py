@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 
-from trueup.model.contracts import Live
+from trueup.model.contracts import Live, Touch
 from trueup.model.manifest import Body, Key
 from trueup.runtimes.compose.container import Container
 from trueup.runtimes.compose.holding import identity_of, key_in
 from trueup.runtimes.compose.labels import NETWORK, marks_in
 from trueup.runtimes.compose.picture import Shot
 from trueup.runtimes.compose.record import Record
-from trueup.runtimes.compose.service import API_VERSION
+from trueup.runtimes.compose.service import API_VERSION, UNTOLD
+from trueup.toolkit.difference import changes
 
 
 def live_service(shot: Shot, key: Key, containers: Sequence[Container]) -> Live:
@@ -17,7 +18,7 @@ def live_service(shot: Shot, key: Key, containers: Sequence[Container]) -> Live:
     first = containers[0]
     spec = first.live_spec({name: body["Labels"].get(NETWORK, name) for name, body in shot.networks.items() if body.get("Labels")})
     status = {"containers": [_container(each) for each in containers]}
-    return Live(_body(key, spec, status), first.marks.revision)
+    return Live(_body(key, spec, status), first.marks.revision, _touches(first.marks.spec or {}, spec), UNTOLD)
 
 
 def live_thing(shot: Shot, record: Record, key: Key) -> Live | None:
@@ -27,8 +28,14 @@ def live_thing(shot: Shot, record: Record, key: Key) -> Live | None:
         marks = record.marks(key, identity, marks_in(labels))
         if key_in(labels) == key or (entry is not None and identity in entry.ids):
             status = {"driver": body.get("Driver"), "created": body.get("Created") or body.get("CreatedAt")}
-            return Live(_body(key, marks.spec or {"name": name}, status), marks.revision)
+            return Live(_body(key, marks.spec or {"name": name}, status), marks.revision, untold=UNTOLD)
     return None
+
+
+def _touches(applied: Body, live: Body) -> tuple[Touch, ...]:
+    """What is not as it was applied. The engine does not know whose hand it was."""
+    found = changes({"spec": applied}, {"spec": live})
+    return (Touch("unknown", "", tuple(found)),) if found else ()
 
 
 def _container(container: Container) -> Body:

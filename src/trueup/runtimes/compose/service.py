@@ -11,6 +11,13 @@ API_VERSION: Final = "compose.trueup.dev/v1"
 KINDS: Final = ("Service", "Network", "Volume")
 # What orders, finds or builds, and is no part of a container. A built image is told apart by its content.
 _NOT_OF_A_CONTAINER: Final = frozenset({"attach", "build", "depends_on", "develop", "env_file", "profiles", "pull_policy", "scale"})
+_NOT_OF_ITS_DEPLOYMENT: Final = ("endpoint_mode", "labels", "mode", "placement", "replicas", "rollback_config", "update_config")
+UNTOLD: Final = (
+    "metadata.annotations",
+    *(f"spec.{name}" for name in (*sorted(_NOT_OF_A_CONTAINER), "x-trueup")),
+    *(f"spec.deploy.{name}" for name in _NOT_OF_ITS_DEPLOYMENT),
+)
+"""Fields of a manifest that no container shows."""
 _LONGEST_TEXT: Final = 2048
 
 
