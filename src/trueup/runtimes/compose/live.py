@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from trueup.model.contracts import Live, Touch
 from trueup.model.manifest import Body, Key
+from trueup.model.plan import Change
 from trueup.runtimes.compose.container import Container
 from trueup.runtimes.compose.holding import identity_of, key_in
 from trueup.runtimes.compose.labels import NETWORK, marks_in
@@ -34,8 +35,8 @@ def live_thing(shot: Shot, record: Record, key: Key) -> Live | None:
 
 def _touches(applied: Body, live: Body) -> tuple[Touch, ...]:
     """What is not as it was applied. The engine does not know whose hand it was."""
-    found = changes({"spec": applied}, {"spec": live})
-    return (Touch("unknown", "", tuple(found)),) if found else ()
+    found = tuple(Change(each.path, each.before, each.after) for each in changes({"spec": applied}, {"spec": live}))
+    return (Touch("unknown", "", found),) if found else ()
 
 
 def _container(container: Container) -> Body:
