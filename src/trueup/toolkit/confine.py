@@ -8,6 +8,7 @@ cannot give is told in ``Confinement.missing``, and ``require`` decides whether 
 
 import asyncio
 import os
+import re
 import resource
 import shutil
 import tempfile
@@ -31,8 +32,9 @@ SYSTEM: Final = ("usr", "bin", "sbin", "lib", "lib32", "lib64", "nix")
 SYSTEM_PATH: Final = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 UNCONFINED: Final = 125
 # Root's processes are counted by no limit of its own, only by the numbers that its namespace has to give (Linux 6.14 and later).
-# What is mounted for that is under the file system in memory that is mounted next.
-COUNTED: Final = 'mount -t proc proc "$1" && echo "$2" > "$1/sys/kernel/pid_max"'
+# Where what is known as /proc is read-only, what is mounted for that is under the file system in memory that is mounted next.
+COUNTED: Final = 'echo "$2" > /proc/sys/kernel/pid_max || { mount -t proc proc "$1" && echo "$2" > "$1/sys/kernel/pid_max"; }'
+COUNTED_SINCE: Final = (6, 14)
 ENTER: Final = 'mount -a -T "$3" && root="$4" && shift 4 && exec chroot "$root" "$@"; exit 125'
 JOIN: Final = ("sh", "-c", 'echo 0 > "$1" && shift && exec "$@"; exit 125', "sh")
 # Root of a user namespace has every right inside of it; a command needs none of them, and without them a changed root cannot be left.
@@ -123,8 +125,14 @@ class Confinement:
         with _folder() as root:
             return _blocking(_Command(self._isolated(root, "/bin/sh", ["-c", "exit 0"])), root, self.bounds).succeeded
 
+    @property
+    def _needs_count(self) -> bool:
+        return os.geteuid() == 0 and self._group is None and _kernel() >= COUNTED_SINCE
+
     @cached_property
     def _counts(self) -> bool:
+        if _kernel() < COUNTED_SINCE:
+            return False
         with _folder() as root:
             command = [*NAMESPACES, "sh", "-c", COUNTED, "sh", str(root / "home"), str(self.bounds.processes)]
             return _blocking(_Command(command), root, self.bounds).succeeded
@@ -170,9 +178,14 @@ class Confinement:
             mounts.append(_mount(Path(real), root / inside.lstrip("/"), "bind,ro"))
         table = root / "mounts"
         table.write_text("".join(mounts), encoding="utf-8")
-        script = f"{{ {COUNTED}; }} 2>/dev/null; {ENTER}" if os.geteuid() == 0 and self._group is None else ENTER
+        script = f"{{ {COUNTED}; }} 2>/dev/null; {ENTER}" if self._needs_count else ENTER
         enter = ["sh", "-c", script, "sh", str(root / "home"), str(self.bounds.processes), str(table), str(root)]
         return [*NAMESPACES, *enter, *DROP, *self._limited([inside, *arguments])]
+
+
+def _kernel() -> tuple[int, ...]:
+    """The kernel's version, such as (6, 14)."""
+    return tuple(int(part) for part in re.findall(r"\d+", os.uname().release)[:2])
 
 
 def _system(root: Path) -> Iterator[str]:
