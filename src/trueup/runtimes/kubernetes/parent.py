@@ -1,5 +1,6 @@
 """The parent of an application's set: a ConfigMap that says which kinds and namespaces its members are in, and what was last declared."""
 
+import functools
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
@@ -70,7 +71,7 @@ class Parent:
     def body(self) -> Body:
         """The ConfigMap."""
         owner = self.marks.owner
-        said = {TOOLING: f"{_TOOL}/v{version('trueup')}", GROUP_KINDS: ",".join(sorted(self.kinds))}
+        said = {TOOLING: _tooling(), GROUP_KINDS: ",".join(sorted(self.kinds))}
         others = sorted(self.namespaces - {self.marks.own_namespace})
         data = {"repository": owner.repository, "application": owner.application, "revision": self.revision}
         policy = self.policy.model_dump_json(by_alias=True, exclude_defaults=True)
@@ -85,6 +86,12 @@ class Parent:
             },
             "data": {**data, "policy": policy, **({"synced": self.synced} if self.synced else {})},
         }
+
+
+@functools.cache
+def _tooling() -> str:
+    """Read from files once: every write of a parent names it."""
+    return f"{_TOOL}/v{version('trueup')}"
 
 
 def group_kind(key: Key) -> str:
