@@ -14,6 +14,9 @@ from trueup.model.contracts import Lost, Moved
 from trueup.model.manifest import Key
 from trueup.model.plan import Verb
 
+# Seconds. What is watched is told at once, and what is not never: so a busy machine may take its time (how long it takes is measured by
+# `make bench-kubernetes`).
+SOON = 15
 PART_OF = "applyset.kubernetes.io/part-of"
 
 
@@ -37,12 +40,12 @@ async def watching(shop: Shop) -> AsyncIterator["asyncio.Queue[Moved | Lost]"]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_a_hand_edit_is_seen_within_a_second_with_who_and_what(shop: Shop) -> None:
+async def test_a_hand_edit_is_seen_at_once_with_who_and_what(shop: Shop) -> None:
     desired = shop.desired(shop.config_map("page"))
     await shop.make(desired)
     async with watching(shop) as told:
         shop.patch("configmaps", "page", {"data": {"colour": "blue"}})
-        moved = await asyncio.wait_for(told.get(), 1)
+        moved = await asyncio.wait_for(told.get(), SOON)
         assert moved == Moved(shop.owner, Key("ConfigMap", "page", "", shop.namespace), "kubectl-edit")
         action = await shop.action(desired)
         assert (action.verb, action.reason) == (Verb.UPDATE, "takes data.colour from kubectl-edit")
@@ -81,10 +84,10 @@ async def test_a_deletion_is_told_and_a_label_taken_off_is_not_taken_for_one(sho
     await shop.make(desired)
     async with watching(shop) as told:
         shop.patch("configmaps", "page", {"metadata": {"labels": None}})
-        assert await asyncio.wait_for(told.get(), 1) == Moved(shop.owner, Key("ConfigMap", "page", "", shop.namespace))
+        assert await asyncio.wait_for(told.get(), SOON) == Moved(shop.owner, Key("ConfigMap", "page", "", shop.namespace))
         assert await shop.changes(desired) == {f"ConfigMap/{shop.namespace}/page": Verb.UPDATE}
         shop.delete("configmaps", "other")
-        assert await asyncio.wait_for(told.get(), 1) == Moved(shop.owner, Key("ConfigMap", "other", "", shop.namespace))
+        assert await asyncio.wait_for(told.get(), SOON) == Moved(shop.owner, Key("ConfigMap", "other", "", shop.namespace))
         assert (await shop.changes(desired))[f"ConfigMap/{shop.namespace}/other"] is Verb.CREATE
         await shop.make(desired)
         assert await shop.changes(desired) == {}
@@ -109,7 +112,7 @@ async def test_a_new_kind_is_watched_from_its_first_plan_on(shop: Shop) -> None:
         desired = shop.desired(shop.body("v1", "ServiceAccount", "runner", {}))
         await shop.make(desired)
         shop.delete("serviceaccounts", "runner")
-        moved = await asyncio.wait_for(told.get(), 2)
+        moved = await asyncio.wait_for(told.get(), SOON)
         assert isinstance(moved, Moved)
         assert moved.key.kind == "ServiceAccount"
 

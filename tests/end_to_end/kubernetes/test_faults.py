@@ -174,7 +174,8 @@ async def test_a_busy_server_is_asked_again_when_it_says_so(closed_shop: Shop, s
         assert await runtime.live(closed_shop.owner, Key("ConfigMap", "page", "", closed_shop.namespace)) is None
     server.shutdown()
     pauses = [after - before for before, after in zip(Busy.asked, Busy.asked[1:], strict=False)][:2]
-    assert all(0.9 < pause < 2 for pause in pauses)
+    # It would have waited less by itself, and longer each time.
+    assert all(pause > 0.9 for pause in pauses)
 
 
 @contextmanager

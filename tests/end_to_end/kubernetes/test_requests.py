@@ -8,7 +8,7 @@ import pytest
 
 from tests.end_to_end.estate import Operator, eventually
 from tests.end_to_end.kubernetes.shop import Shop
-from tests.end_to_end.kubernetes.test_drift import watching
+from tests.end_to_end.kubernetes.test_drift import SOON, watching
 from tests.end_to_end.kubernetes.test_walk import Place, config_map, deployment, place
 from tests.testbed.kubernetes.cluster import Cluster
 from tests.testbed.kubernetes.ledger import Ledger
@@ -79,7 +79,7 @@ async def test_a_server_that_cannot_begin_a_watch_with_all_there_is_is_asked_for
     async with watching(shop) as told:
         assert await shop.changes(desired) == {}
         shop.patch("configmaps", "page", {"data": {"colour": "blue"}})
-        moved = await asyncio.wait_for(told.get(), 2)
+        moved = await asyncio.wait_for(told.get(), SOON)
         assert isinstance(moved, Moved)
         assert (moved.key.name, listed, told.empty()) == ("page", 1, True)
 
@@ -93,5 +93,5 @@ async def test_a_server_that_says_nothing_when_it_should_begin_is_asked_for_a_li
     async with watching(shop) as told:
         assert await shop.changes(desired) == {}
         shop.delete("configmaps", "page")
-        moved = await asyncio.wait_for(told.get(), 2)
+        moved = await asyncio.wait_for(told.get(), SOON)
         assert isinstance(moved, Moved)

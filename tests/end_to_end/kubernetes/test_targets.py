@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.kubernetes.shop import Shop
-from tests.end_to_end.kubernetes.test_drift import watching
+from tests.end_to_end.kubernetes.test_drift import SOON, watching
 from trueup.model.contracts import Moved
 from trueup.model.errors import Refused, SettingsError, Unreachable
 
@@ -81,7 +81,7 @@ async def test_a_target_of_one_namespace_needs_no_rights_in_others(shop: Shop) -
         assert [len(owned.keys) for owned in await runtime.owned()] == [2]
         async with watching(shop) as told:
             shop.patch("configmaps", "page", {"data": {"colour": "blue"}})
-            moved = await asyncio.wait_for(told.get(), 2)
+            moved = await asyncio.wait_for(told.get(), SOON)
             assert isinstance(moved, Moved)
             assert moved.key.name == "page"
             await shop.make(shop.desired())
