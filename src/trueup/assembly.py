@@ -135,6 +135,14 @@ def _confinement(settings: Settings, logger: logging.Logger) -> Confinement:
 
 
 @runtime_checkable
+class RunsHelmToo(Protocol):
+    """A renderer whose program runs helm."""
+
+    def helped(self, helm: str) -> RendererKind:
+        """The same renderer with that helm; empty: the one on PATH."""
+
+
+@runtime_checkable
 class TakesFromOutside(Protocol):
     """A renderer that takes something from outside of the repository."""
 
@@ -149,6 +157,7 @@ def _equipping(settings: Settings, confinement: Confinement) -> Callable[[Render
     sources = Sources(settings.state / "sources", policy, settings.limits.source_size)
 
     def equip(kind: RendererKind) -> RendererKind:
+        kind = kind.helped(settings.render.helm) if isinstance(kind, RunsHelmToo) else kind
         equipped = kind.equipped(programs.get(kind.name, ""), confinement) if isinstance(kind, RunsProgram) else kind
         return equipped.supplied(sources) if isinstance(equipped, TakesFromOutside) else equipped
 

@@ -158,3 +158,69 @@ async def test_a_clock_inside_of_an_archive_is_found(estate: Estate, program: st
     async with estate.operator(**settings(program, charts.url)) as operator:
         await operator.apply()
         assert "Thing/till comes out different each time: spec.size" in (await operator.status("web")).message
+
+
+# ---------------------------------------------------------------------- charts that a kustomization names
+
+
+@pytest.fixture
+def both(program: str) -> dict[str, str]:
+    """The settings that name both programs."""
+    try:
+        return {"confine": "require", "helm": program, "kustomize": str(programs.kustomize())}
+    except Missing as error:
+        missing(str(error))
+
+
+async def test_a_kustomization_may_name_a_chart_in_the_repository(estate: Estate, both: dict[str, str]) -> None:
+    kustomization = "namePrefix: my-\nhelmCharts:\n- {name: till, valuesFile: v.yaml, valuesInline: {}}\n"
+    files: Files = {"web/kustomization.yaml": kustomization, "web/v.yaml": "size: 2\n", **chart("till", folder="web/charts/till")}
+    estate.commit({"trueup.yaml": documents(target(), application("web")), **files})
+    async with estate.operator(render=both) as operator:
+        (plan,) = await operator.plan()
+        assert (plan.actions[0].origin.file, plan.actions[0].origin.line) == ("web/kustomization.yaml", 3)
+        await operator.apply()
+        assert operator.problem is None
+        assert estate.world().specification("Thing/my-till") == {"size": 2}
+        commit = estate.commit({"web/charts/till/templates/a.yaml": (THING % "till").replace("size: {", "size: 1{")})
+        await operator.apply()
+        assert await operator.revisions() == {"web": commit}
+    assert estate.world().specification("Thing/my-till") == {"size": 12}
+
+
+async def test_a_kustomization_may_name_a_chart_of_a_repository(estate: Estate, both: dict[str, str], charts: ChartRepository) -> None:
+    digest = charts.publish("till", {"values.yaml": "size: 1\n", "templates/a.yaml": THING % "till"})
+    kustomization = f"helmCharts:\n- {{name: till, repo: '{charts.url}', version: 1.0.0, valuesInline: {{size: 5}}}}\n"
+    estate.commit({"trueup.yaml": documents(target(), application("web")), "web/kustomization.yaml": kustomization})
+    async with estate.operator(**{**settings("", charts.url), "render": both}) as operator:
+        await operator.apply()
+        assert "is not pinned by a digest" in (await operator.status("web")).message
+        render = {"with": "kustomize", "digests": {"till-1.0.0": digest}}
+        estate.commit({"trueup.yaml": documents(target(), application("web", render=render))})
+        await operator.apply()
+        assert operator.problem is None
+    assert estate.world().specification("Thing/till") == {"size": 5}
+
+
+async def test_a_chart_of_a_kustomization_that_comes_out_different_each_time_is_told(estate: Estate, both: dict[str, str]) -> None:
+    files = chart("till", folder="web/charts/till")
+    files["web/charts/till/templates/a.yaml"] = (THING % "till").replace("{{ .Values.size }}", "{{ randAlpha 9 }}")
+    kustomization = "helmCharts:\n- name: till\n"
+    estate.commit({"trueup.yaml": documents(target(), application("web")), "web/kustomization.yaml": kustomization, **files})
+    async with estate.operator(render=both) as operator:
+        await operator.apply()
+        message = (await operator.status("web")).message
+    assert message.startswith("web/kustomization.yaml:2: Thing/till comes out different each time: spec.size")
+
+
+async def test_a_chart_of_a_kustomization_that_fails_is_told_without_its_secrets(estate: Estate, both: dict[str, str]) -> None:
+    files = chart("till", folder="web/charts/till")
+    files["web/charts/till/templates/a.yaml"] = '{{ fail (printf "no: %s" .Values.password) }}'
+    kustomization = "helmCharts:\n- name: till\n  valuesInline: {password: open-sesame}\n"
+    estate.commit({"trueup.yaml": documents(target(), application("web")), "web/kustomization.yaml": kustomization, **files})
+    async with estate.operator(render=both) as operator:
+        await operator.apply()
+        message = (await operator.status("web")).message
+    assert message.startswith("web/")
+    assert "no: ***" in message
+    assert "sesame" not in message

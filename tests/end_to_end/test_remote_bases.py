@@ -165,7 +165,7 @@ async def test_what_comes_from_a_base_is_traced_to_the_line_that_names_it(
     ("files", "told"),
     [
         ({"base/kustomization.yaml": "resources: [a.yaml]\n", "base/a.yaml": LARGE_FILE}, "base/a.yaml:0: the file is kept in Git LFS"),
-        ({"base/kustomization.yaml": "helmCharts: [{name: web}]\n"}, "base/kustomization.yaml:1: `helmCharts`"),
+        ({"base/kustomization.yaml": "helmCharts: [{name: web}]\n"}, "base/kustomization.yaml:1: there is no chart in `charts/web`"),
         ({"base/kustomization.yaml": "resources: [missing.yaml]\n"}, "base/kustomization.yaml:1: `missing.yaml` does not exist"),
         ({"other/kustomization.yaml": "resources: []\n"}, "has no kustomization.yaml"),
     ],

@@ -98,7 +98,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
         ("resources: [../../../etc/passwd]\n", "", "bad/kustomization.yaml:1: `../../../etc/passwd` leaves the repository"),
         ("configMapGenerator:\n- name: a\n  files: [a=/etc/passwd]\n", "", "bad/kustomization.yaml:2: `/etc/passwd` is an absolute path"),
         ("resources: ['http://127.0.0.1:1/a.yaml']\n", "", "bad/kustomization.yaml:1: `http://127.0.0.1:1/a.yaml` lies outside"),
-        ("helmCharts: [{name: a, repo: 'http://127.0.0.1:1'}]\n", "", "bad/kustomization.yaml:1: `helmCharts`"),
+        ("helmCharts: [{name: a, repo: 'http://127.0.0.1:1'}]\n", "", "bad/kustomization.yaml:1: the version of the chart `a`"),
         ("openapi: {path: /etc/passwd}\n", "", "bad/kustomization.yaml:1: `/etc/passwd` is an absolute path"),
         ("resources: [.]\n", "", "cycle detected"),
     ],

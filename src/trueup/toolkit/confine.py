@@ -140,7 +140,7 @@ class Confinement:
     def run(self, program: str, arguments: Sequence[str], files: Mapping[str, bytes], visible: Sequence[str] = ()) -> Completed:
         """Write the files (paths relative to the folder of the command) and run the command among them. Blocks.
 
-        ``visible`` are more folders of the machine that the command sees, read-only, at their own place.
+        ``visible`` are more files and folders of the machine that the command sees, read-only, at their own place.
         Raises SettingsError when the program cannot be started, and when confinement is required and this machine cannot give it.
         """
         if self.missing and self.require:
@@ -167,10 +167,11 @@ class Confinement:
     def _isolated(self, root: Path, program: str, arguments: Sequence[str], visible: Sequence[str] = ()) -> list[str]:
         mounts = [_mount(root, root, "bind,ro"), *_system(root)]
         mounts += [_mount(Path("tmpfs"), root / name, f"size={self.bounds.file}", "tmpfs") for name in ("home", "tmp")]
-        for source in visible:
-            if not (place := root / source.lstrip("/")).exists():
-                place.mkdir(parents=True)
-                mounts.append(_mount(Path(source), place, "rbind,ro"))
+        for source in (os.devnull, *visible):
+            if any(Path(source).is_relative_to(f"/{name}") for name in SYSTEM) or (place := root / source.lstrip("/")).exists():
+                continue
+            _make_place(place, Path(source).is_dir())
+            mounts.append(_mount(Path(source), place, "rbind,ro"))
         real = inside = os.path.realpath(program)
         if not any(Path(real).is_relative_to(folder) for folder in visible):
             inside = f"/program/{Path(program).name}"
@@ -196,6 +197,12 @@ def _system(root: Path) -> Iterator[str]:
         elif source.is_dir():
             place.mkdir()
             yield _mount(source, place, "rbind,ro")
+
+
+def _make_place(place: Path, folder: bool) -> None:
+    (place if folder else place.parent).mkdir(parents=True, exist_ok=True)
+    if not folder:
+        place.touch()
 
 
 def _mount(source: Path, place: Path, how: str, kind: str = "none") -> str:

@@ -113,6 +113,23 @@ async def test_the_history_tells_what_rendered(ground: Ground) -> None:
     assert run["renderer"] == f"helm {version.stdout.decode()}"
 
 
+async def test_a_chart_that_a_kustomization_names_sees_the_versions_of_its_cluster(ground: Ground) -> None:
+    try:
+        ground.settings["render"]["kustomize"] = str(programs.kustomize())
+    except Missing as error:
+        missing(str(error))
+    web = application("web", namespace=ground.namespace)
+    files: Files = {"web/kustomization.yaml": "helmCharts: [{name: a}]\n", "web/charts/a/Chart.yaml": CHART.replace("web", "a")}
+    files["web/charts/a/values.yaml"] = ""
+    files["web/charts/a/templates/a.yaml"] = LOOKING % ground.group
+    files["trueup.yaml"] = documents(target("here", "kubernetes", namespace=f"{ground.namespace}-records"), web)
+    ground.estate.commit(files)
+    async with ground.operator() as operator:
+        await applied(operator)
+    version = ground.cluster.request("GET", "/version")[1]["gitVersion"]
+    assert ground.data("looking") == {"version": version, "deployments": "true", "kites": "false"}
+
+
 async def test_what_an_application_sets_itself_wins(ground: Ground) -> None:
     render = {"with": "helm", "kubeVersion": "1.20.0", "apiVersions": [f"{ground.group}/v1/Kite"]}
     ground.commit(LOOKING % ground.group, render=render)

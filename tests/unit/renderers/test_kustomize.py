@@ -83,9 +83,26 @@ def test_what_does_not_lie_in_the_repository_is_refused(base: str) -> None:
         assert fault.hint
 
 
-def test_a_chart_inside_of_a_kustomization_is_refused() -> None:
-    [fault] = faults(kustomize, kustomization=b"helmCharts:\n- name: web\n")
-    assert "helmCharts" in fault.message
+@pytest.mark.parametrize(
+    ("chart", "told"),
+    [
+        ("{name: web}", "there is no chart in `charts/web`"),
+        ("{name: web, repo: 'https://charts.example.org'}", "the version of the chart `web` is not pinned"),
+        ("{name: web, repo: 'https://charts.example.org', version: '>=1'}", "the version of the chart `web` is not pinned"),
+        ("{name: web, repo: 'https://charts.example.org', version: 1.0.0}", "`https://charts.example.org` is not among the sources"),
+    ],
+)
+def test_a_chart_that_is_neither_there_nor_pinned_is_told_with_its_line(chart: str, told: str) -> None:
+    [fault] = faults(kustomize, kustomization=f"namePrefix: a-\nhelmCharts:\n- {chart}\n".encode())
+    assert told in fault.message
+    assert (fault.file, fault.line) == ("app/kustomization.yaml", 3)
+
+
+def test_a_chart_that_a_kustomization_names_is_an_input_as_a_whole() -> None:
+    chart = {f"app/charts/web/{name}": b"name: web\n" for name in ("Chart.yaml", "templates/a.yaml")}
+    files = {"app/kustomization.yaml": b"helmCharts: [{name: web, valuesFile: v.yaml}]\n", "app/v.yaml": b"a: b\n", **chart}
+    found = kustomize.inputs(application(), FolderTree(files))
+    assert (set(found.files), set(found.whole)) == ({"app/kustomization.yaml", "app/v.yaml"}, {"app/charts/web"})
 
 
 def test_what_is_missing_is_an_input_so_that_it_is_noticed_once_it_is_there() -> None:

@@ -31,12 +31,11 @@ from trueup.toolkit.confine import Confinement
 from trueup.toolkit.documents import read
 from trueup.toolkit.process import Completed, Ending
 from trueup.toolkit.sources.cache import Sources
+from trueup.toolkit.telltale import secrets_in
 
 INLINE: Final = "values.json"
 KEPT: Final = 4096
 _CRASHED: Final = re.compile(rb"^(fatal error|runtime): ", re.MULTILINE)
-SHORTEST: Final = 4
-_SECRET: Final = re.compile(r"pass|secret|token|credential|key", re.IGNORECASE)
 TICK: Final = 1.1
 _CAPABILITIES = re.compile(rb"Capabilities|kubeVersion:")
 _CLOCK = re.compile(rb"\{\{[^}]*\b(now|date|htmlDate|ago|unixEpoch)\b")
@@ -190,21 +189,10 @@ def _why(completed: Completed, chart: Chart, origins: Origins, files: Mapping[st
 
 def _secrets(values: Mapping[str, Any], files: Mapping[str, bytes], chart: Chart) -> Iterator[str]:
     """The values that are secrets by their names: a template may say anything when it fails."""
-    yield from _named_secret(values, False)
+    yield from secrets_in(values)
     for path in (posixpath.join(chart.folder, "values.yaml"), *chart.values):
         for document in read(files.get(f"tree/{path}", b""), path):
-            yield from _named_secret(document.body, False)
-
-
-def _named_secret(value: object, named: bool) -> Iterator[str]:
-    if isinstance(value, dict):
-        for name, each in value.items():
-            yield from _named_secret(each, named or bool(_SECRET.search(str(name))))
-    elif isinstance(value, list):
-        for each in value:
-            yield from _named_secret(each, named)
-    elif named and isinstance(value, str | int) and len(str(value)) >= SHORTEST:
-        yield str(value)
+            yield from secrets_in(document.body)
 
 
 helm = Helm()

@@ -4,12 +4,13 @@ What is built is an overlay over the application's kustomization: it holds the o
 object where it comes from.
 """
 
+import os
 import posixpath
 import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 from pydantic import BaseModel, Field
@@ -22,12 +23,14 @@ from trueup.renderers.kustomize.closure import NAMES, Closure
 from trueup.renderers.kustomize.complaint import broken, complaint
 from trueup.renderers.kustomize.forest import Forest, Reference
 from trueup.renderers.kustomize.origins import Origins, without_note
+from trueup.renderers.kustomize.steadiness import Steady
 from trueup.toolkit.confine import Confinement
 from trueup.toolkit.documents import read
 from trueup.toolkit.process import Completed, Ending
 from trueup.toolkit.sources.cache import Sources
 
 OVERLAY: Final = "overlay"
+_CAPABILITIES: Final = re.compile(rb"Capabilities|kubeVersion:")
 _CRASHED: Final = re.compile(rb"^(fatal error|runtime): ", re.MULTILINE)
 LARGEST_OUTPUT: Final = 64 * 1024 * 1024
 
@@ -41,6 +44,9 @@ class Image(Declared):
     digest: str = ""
 
 
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+
 class Patch(Declared):
     """A patch, written in place or in a file, and the objects that it is for."""
 
@@ -50,13 +56,20 @@ class Patch(Declared):
 
 
 class KustomizeOptions(Declared):
-    """Options of ``render: {with: kustomize}``; paths are relative to the application's folder."""
+    """Options of ``render: {with: kustomize}``; paths are relative to the application's folder.
+
+    The last three are for ``helmCharts``: the digests of charts that are fetched (``NAME-VERSION`` -> digest), and what charts see of the
+    API.
+    """
 
     images: tuple[Image, ...] = ()
     namespace: str = ""
     patches: tuple[Patch, ...] = ()
     components: tuple[str, ...] = ()
     labels: dict[str, str] = Field({})
+    digests: dict[str, Digest] = Field({})
+    kube_version: str = ""
+    api_versions: tuple[str, ...] = ()
 
 
 class Kustomize:
@@ -68,16 +81,26 @@ class Kustomize:
     def __init__(self, program: str = "", confinement: Confinement | None = None, sources: Sources | None = None) -> None:
         self._program = program
         self._sources = sources or Sources()
+        self._helm = ""
+        self._steady = Steady()
         self._confinement = confinement or Confinement()
         self._versions: dict[tuple[str, int], str] = {}
 
     def equipped(self, program: str, confinement: Confinement) -> "Kustomize":
         """The same renderer with what the operator chose; an empty program is looked for on PATH."""
-        return Kustomize(program, confinement, self._sources)
+        return self._changed(Kustomize(program, confinement, self._sources), self._helm)
 
     def supplied(self, sources: Sources) -> "Kustomize":
         """The same renderer with what it may take from outside of the repository."""
-        return Kustomize(self._program, self._confinement, sources)
+        return self._changed(Kustomize(self._program, self._confinement, sources), self._helm)
+
+    def helped(self, helm: str) -> "Kustomize":
+        """The same renderer with the helm that it runs for ``helmCharts``; empty: the one on PATH."""
+        return self._changed(Kustomize(self._program, self._confinement, self._sources), helm)
+
+    def _changed(self, other: "Kustomize", helm: str) -> "Kustomize":
+        other._helm = helm
+        return other
 
     @property
     def version(self) -> str:
@@ -92,12 +115,29 @@ class Kustomize:
                 raise SettingsError(f"{program} does not tell its version: {told}", where=program, hint="install it again")
             version = msgspec.json.decode(said.out)["kustomizeVersion"] if _is_kubectl(program) else said.out.decode().strip()
             self._versions[known] = f"1 {version}"
-        return self._versions[known]
+        return self._versions[known] + self._helm_mark
+
+    @property
+    def _helm_mark(self) -> str:
+        """Which helm would inflate charts: told apart without starting it."""
+        helm = self._helm or shutil.which("helm")
+        state = Path(helm).stat() if helm and Path(helm).is_file() else None
+        return f" helm:{state.st_size}-{state.st_mtime_ns}" if state else ""
 
     @property
     def program(self) -> str:
         """What renders, for the history."""
-        return f"kustomize {self.version.removeprefix('1 ')}"
+        return f"kustomize {self.version.removeprefix('1 ').partition(' ')[0]}"
+
+    def takes(self, application: Application, tree: Tree) -> frozenset[str]:
+        """The versions of the target's API, where a chart looks at them."""
+        options = _options(application)
+        given = {"kubeVersion": options.kube_version, "apiVersions": options.api_versions}
+        closure = self._closure(application, tree)
+        if not closure.charts or closure.faults or all(given.values()):
+            return frozenset()
+        looks = any(_CAPABILITIES.search(text) for text in (*closure.fetched.values(), *map(closure.tree.read, closure.files)))
+        return frozenset(name for name, value in given.items() if not value) if looks else frozenset()
 
     def claims(self, names: Sequence[str], runtime: str) -> bool:
         """A folder with a kustomization."""
@@ -108,10 +148,10 @@ class Kustomize:
         return self._closure(application, tree).inputs
 
     def _closure(self, application: Application, tree: Tree) -> Closure:
-        closure = Closure(Forest(tree, self._sources))
+        options = _options(application)
+        closure = Closure(Forest(tree, self._sources), options.digests)
         named = Reference(application.folder, application.file, application.line)
         closure.enter(application.folder, named)
-        options = _options(application)
         for component in options.components:
             closure.take(component, named, roots=True)
         for patch in options.patches:
@@ -123,13 +163,25 @@ class Kustomize:
         closure = self._closure(application, tree)
         if closure.faults:
             raise closure.fault
-        forest = closure.tree
         start = next(iter(closure.kustomizations), posixpath.join(application.folder, NAMES[0]))
         top = closure.kustomizations[start].body if closure.kustomizations else {}
         files = {f"tree/{path}": closure.content(path) for path in closure.files}
         overlay = _overlay(application, top if isinstance(top, dict) else {}, closure.outside)
         files[f"{OVERLAY}/kustomization.yaml"] = msgspec.json.encode(overlay)
-        completed = self._built(files)
+        files.update({f"tree/{path}": content for path, content in closure.fetched.items()})
+
+        def build() -> list[Manifest]:
+            return self._made(application, closure, files, start)
+
+        manifests = build()
+        if closure.charts:
+            self._steady.demand(application, files, manifests, build)
+        return manifests
+
+    def _made(self, application: Application, closure: Closure, files: Mapping[str, bytes], start: str) -> list[Manifest]:
+        forest = closure.tree
+        top = closure.kustomizations[start].body if closure.kustomizations else {}
+        completed = self._built(files, self._for_charts(application) if closure.charts else [])
         if not completed.succeeded:
             faults = broken(closure, forest) or [_why(completed, closure, start)]
             raise DeclarationError([forest.located(each) for each in faults])
@@ -137,11 +189,28 @@ class Kustomize:
         keep_note = "originAnnotations" in _metadata(top)
         return _manifests(_objects(completed.out, start), forest, origins, keep_note)
 
-    def _built(self, files: Mapping[str, bytes]) -> Completed:
+    def _built(self, files: Mapping[str, bytes], for_charts: Sequence[str]) -> Completed:
         program = self._found()
         # Only declared inputs lie there: that a file may be taken from beside a kustomization is no danger.
-        arguments = ["--load-restrictor", "LoadRestrictionsNone", OVERLAY]
-        return self._confinement.run(program, ["kustomize" if _is_kubectl(program) else "build", *arguments], files)
+        arguments = ["--load-restrictor", "LoadRestrictionsNone", *for_charts, OVERLAY]
+        visible = [os.path.realpath(self._found_helm())] if for_charts else []
+        return self._confinement.run(program, ["kustomize" if _is_kubectl(program) else "build", *arguments], files, visible)
+
+    def _for_charts(self, application: Application) -> list[str]:
+        options = _options(application)
+        arguments = ["--enable-helm", "--helm-command", os.path.realpath(self._found_helm())]
+        if options.kube_version:
+            arguments += ["--helm-kube-version", options.kube_version]
+        for version in options.api_versions:
+            arguments += ["--helm-api-versions", version]
+        return arguments
+
+    def _found_helm(self) -> str:
+        program = self._helm or shutil.which("helm")
+        if not program or not Path(program).is_file():
+            hint = 'install helm, or name one: `[render] helm = "/usr/local/bin/helm"`'
+            raise SettingsError(f"`helmCharts` needs helm, and there is no {program or 'helm'} here", where=program or "PATH", hint=hint)
+        return program
 
     def _found(self) -> str:
         program = self._program or shutil.which("kustomize") or shutil.which("kubectl")

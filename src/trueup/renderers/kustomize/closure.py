@@ -10,9 +10,11 @@ import msgspec
 from trueup.model.contracts import Inputs
 from trueup.model.errors import Awaited, DeclarationError, Fault, Refused, SettingsError, Unreachable, UsageError
 from trueup.model.source import resolve_path
+from trueup.renderers.kustomize.charts import EXACT, NamedChart, charts
 from trueup.renderers.kustomize.forest import Forest, Reference
 from trueup.renderers.kustomize.remote import is_remote, remote_base
 from trueup.toolkit.documents import Document, Path, read
+from trueup.toolkit.sources.unpacked import unpacked
 
 NAMES: Final = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
@@ -23,7 +25,8 @@ _FILES: Final = ("crds", "configurations", "patchesStrategicMerge")
 _PATHS: Final = ("patches", "patchesJson6902", "replacements")
 """Fields whose entries may have a ``path``."""
 _GENERATORS: Final = ("configMapGenerator", "secretGenerator")
-_CHARTS: Final = ("helmCharts", "helmChartInflationGenerator")
+_OLD_CHARTS: Final = "helmChartInflationGenerator"
+LARGEST_CHART: Final = 64 * 1024**2
 
 
 @dataclass(slots=True)
@@ -31,6 +34,8 @@ class Closure:
     """What was found. ``faults`` stand here and are not raised: what is missing is an input too, for it may come to be there."""
 
     tree: Forest
+    digests: Mapping[str, str] = field(default_factory=dict)
+    """Chart, as ``NAME-VERSION`` -> the digest of its archive."""
     files: dict[str, str] = field(default_factory=dict)
     absent: set[str] = field(default_factory=set)
     faults: list[Fault] = field(default_factory=list)
@@ -41,13 +46,22 @@ class Closure:
     """What is named outside of the repository -> the folder of the tree where it lies."""
     awaited: bool = False
     """Whether something of that could not be had."""
+    charts: dict[str, str] = field(default_factory=dict)
+    """The folders of charts -> their object ids; empty for those that were fetched."""
+    fetched: dict[str, bytes] = field(default_factory=dict)
+    """The files of charts that were fetched, where kustomize looks for them."""
     _seen: set[str] = field(default_factory=set)
 
     @property
     def inputs(self) -> Inputs:
         """All of it that is in the repository, as a renderer declares it. The rest is named there by its commit."""
-        own = {path: object_id for path, object_id in self.files.items() if not self.tree.root_of(path)}
-        return Inputs(files=own, absent=frozenset(path for path in self.absent if not self.tree.root_of(path)))
+        own = {path: object_id for path, object_id in self.files.items() if not self.tree.root_of(path) and not self.is_in_chart(path)}
+        whole = {folder: object_id for folder, object_id in self.charts.items() if object_id and not self.tree.root_of(folder)}
+        return Inputs(files=own, absent=frozenset(path for path in self.absent if not self.tree.root_of(path)), whole=whole)
+
+    def is_in_chart(self, path: str) -> bool:
+        """Whether a file is a chart's, and so no YAML before helm has seen it."""
+        return any(path.startswith(f"{folder}/") for folder in self.charts)
 
     @property
     def fault(self) -> DeclarationError:
@@ -112,6 +126,48 @@ class Closure:
             else:
                 self._blame(named, f"`{entry}` leaves the repository", "name a path inside the repository")
 
+    def _take_chart(self, chart: NamedChart, named: Reference) -> None:
+        """A chart that lies where kustomize looks for it, or is pinned and fetched to there."""
+        for each in chart.values:
+            self.take(each, named)
+        try:
+            folder = resolve_path(named.folder, chart.folder, named.file, named.line)
+        except DeclarationError as error:
+            self.faults.extend(error.faults)
+            return
+        start = posixpath.join(folder, "Chart.yaml")
+        if self.tree.root_of(folder) != self.tree.root_of(named.file):
+            self._blame(named, f"`{chart.folder}` leaves the repository", "name a path inside the repository")
+        elif self.tree.kind(start) == "file":
+            self.charts[folder] = self.tree.object_id(folder) or ""
+            for path in self.tree.walk(folder):
+                self._file(path)
+        elif chart.repository:
+            self._fetch_chart(chart, folder, named)
+        else:
+            self.absent.add(start)
+            self._blame(named, f"there is no chart in `{chart.folder}`", "add it, or name its `repo` and `version`")
+
+    def _fetch_chart(self, chart: NamedChart, folder: str, named: Reference) -> None:
+        reference = chart.pinned("").reference
+        if not EXACT.fullmatch(chart.version):
+            self._blame(named, f"the version of the chart `{chart.name}` is not pinned", "write an exact `version`")
+            return
+        try:
+            digest = self.digests.get(reference, "")
+            if not digest:
+                told = self.tree.sources.published(chart.pinned("")) or f"sha256:(what `sha256sum {reference}.tgz` says)"
+                hint = f"add `digests: {{{reference}: {told}}}` to the application's `render`"
+                self._blame(named, f"the archive of the chart `{chart.name}` is not pinned by a digest", hint)
+                return
+            files = unpacked(self.tree.sources.chart(chart.pinned(digest)), LARGEST_CHART)
+        except (SettingsError, Unreachable, Refused) as error:
+            self.awaited = True
+            self._blame(named, error.message, error.hint)
+            return
+        self.charts[folder] = ""
+        self.fetched.update({posixpath.join(folder, path): content for path, content in files.items()})
+
     def content(self, path: str) -> bytes:
         """A file as the program is given it: what it names outside of the repository lies beside it."""
         document = self.kustomizations.get(path)
@@ -162,10 +218,10 @@ class Closure:
         def named(*steps: str | int) -> Reference:
             return Reference(folder, file, document.line_of(steps))
 
-        for name in _CHARTS:
-            if body.get(name):
-                hint = "declare the chart as an application of its own (`render: {with: helm}`), or commit what it renders to"
-                self._blame(named(name), f"`{name}` has kustomize fetch and run a chart", hint)
+        if body.get(_OLD_CHARTS):
+            self._blame(named(_OLD_CHARTS), f"`{_OLD_CHARTS}` is not understood any more", "write `helmCharts`")
+        for chart in charts(document):
+            self._take_chart(chart, Reference(folder, file, chart.line))
         for name, steps, entry in _entries(body, _ROOTS):
             taken = self.take(entry, named(*steps), roots=True)
             if name in _PLUGINS:
@@ -200,6 +256,8 @@ class Closure:
             return
         for document in documents:
             body = document.body
+            if isinstance(body, dict) and body.get("kind") == "HelmChartInflationGenerator":
+                self._blame(named, "a generator that inflates a chart is not taken", "write it as `helmCharts` into the kustomization")
             if isinstance(body, dict):
                 for each in (body.get("path"), *_listed(body.get("paths"))):
                     self.take(each, named)

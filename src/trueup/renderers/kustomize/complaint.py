@@ -5,9 +5,11 @@ import re
 from collections.abc import Iterable, Iterator
 
 from trueup.model.errors import DeclarationError, Fault
+from trueup.renderers.kustomize.charts import charts
 from trueup.renderers.kustomize.closure import Closure
 from trueup.renderers.kustomize.forest import Forest
 from trueup.toolkit.documents import read
+from trueup.toolkit.telltale import secrets_in
 
 _PLACE = re.compile(r"(?:/[^\s'\":]*/work|\.\.)/tree/|/work/tree/")
 _LINE = re.compile(r"\bline (\d+)")
@@ -20,7 +22,8 @@ def broken(closure: Closure, tree: Forest) -> list[Fault]:
     """Files among the inputs that are no YAML: kustomize would name no line."""
     faults: list[Fault] = []
     for path in closure.files:
-        if path.endswith((".yaml", ".yml", ".json")) and path not in closure.kustomizations and path not in closure.secret:
+        own = path not in closure.kustomizations and path not in closure.secret and not closure.is_in_chart(path)
+        if own and path.endswith((".yaml", ".yml", ".json")):
             try:
                 read(tree.read(path), path)
             except DeclarationError as error:
@@ -68,6 +71,12 @@ def _secrets(closure: Closure, tree: Forest) -> Iterator[str]:
                 yield from _worth((str(literal), str(literal).partition("=")[2]))
     for path in closure.files:
         yield from _worth(_in_secrets(path, tree))
+    for document in closure.kustomizations.values():
+        for chart in charts(document):
+            yield from secrets_in(chart.inline)
+    if closure.charts:
+        for path in closure.files:
+            yield from _worth(_in_values(path, tree))
 
 
 def _in_secrets(path: str, tree: Forest) -> Iterator[str]:
@@ -83,6 +92,16 @@ def _in_secrets(path: str, tree: Forest) -> Iterator[str]:
             for field in ("data", "stringData"):
                 values = document.body.get(field)
                 yield from (str(value) for value in values.values()) if isinstance(values, dict) else ()
+
+
+def _in_values(path: str, tree: Forest) -> Iterator[str]:
+    """Values of charts may lie in any file of YAML."""
+    try:
+        documents = read(tree.read(path), path) if path.endswith((".yaml", ".yml")) else []
+    except DeclarationError:
+        return
+    for document in documents:
+        yield from secrets_in(document.body)
 
 
 def _worth(texts: Iterable[str]) -> Iterator[str]:

@@ -37,7 +37,7 @@ class Forest:
 
     def __init__(self, tree: Tree, sources: Sources) -> None:
         self._tree = tree
-        self._sources = sources
+        self.sources = sources
         self._planted: dict[str, _Planted] = {}
 
     def plant(self, base: RemoteBase, named: Reference) -> str:
@@ -45,7 +45,7 @@ class Forest:
         root = f"{OUTSIDE}/{base.short}"
         if root not in self._planted:
             outside = self._planted.get(self.root_of(named.file))
-            files = self._sources.commit(base.url, base.commit)
+            files = self.sources.commit(base.url, base.commit)
             self._planted[root] = _Planted(base, files, outside.named if outside else named)
         return root
 
@@ -71,6 +71,16 @@ class Forest:
         files, inside = self._at(path)
         with self._telling(path):
             return files.read(inside, LARGEST) if isinstance(files, GitTree) else self._tree.read(path)
+
+    def walk(self, path: str) -> Iterator[str]:
+        """The files below a folder; what a link leads to is there by another way."""
+        files, inside = self._at(path)
+        root = self.root_of(path)
+        with self._telling(path):
+            for each in files.walk(inside) if files else ():
+                place = f"{root}/{each}" if root else each
+                if self.kind(place) == "file":
+                    yield place
 
     def located(self, fault: Fault) -> Fault:
         """A fault in another repository, told at the line of our own that names it."""

@@ -11,6 +11,7 @@ from trueup.toolkit.documents import Document, read
 
 ANNOTATION: Final = "config.kubernetes.io/origin"
 GENERATORS: Final = {"ConfigMapGenerator": "configMapGenerator", "SecretGenerator": "secretGenerator"}
+CHARTS: Final = "HelmChartInflationGenerator"
 
 
 class Origins:
@@ -60,6 +61,9 @@ class Origins:
     def _generator_line(self, path: str, kind: str, body: Body) -> int:
         field = GENERATORS.get(kind, "")
         name = _name(body)
+        if kind == CHARTS:
+            lines = [document.line_of(("helmCharts", 0)) for document in self._documents(path)]
+            return next(iter(lines), 1)
         for document in self._documents(path):
             entries = document.body.get(field) if isinstance(document.body, dict) else None
             for place, entry in enumerate(entries if isinstance(entries, list) else []):
