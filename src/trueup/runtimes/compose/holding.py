@@ -54,7 +54,7 @@ def held_in(labelled: Iterable[tuple[str, Mapping[str, str]]], records: Mapping[
     owners: dict[str, tuple[Key, Owner]] = {}
     for key, holding in owned.items():
         if holding.marks.owner is not None:
-            owners |= {identity.partition("@")[0]: (key, holding.marks.owner) for identity in holding.ids}
+            owners |= {identity: (key, holding.marks.owner) for identity in holding.ids}
     images: dict[str, dict[Key, Owner]] = {}
     for identity, labels in everything:
         if identity in owners and labels.get(IMAGE):
@@ -78,5 +78,8 @@ def key_in(labels: Mapping[str, str]) -> Key | None:
 
 
 def identity_of(name: str, body: Body) -> str:
-    """What a network or volume is known by: another one once it was made anew."""
-    return str(body.get("Id") or f"{name}@{body.get('CreatedAt', '')}")
+    """What a network or volume is known by: a network gets another one when it is made anew.
+
+    A volume has nothing but its name: the time that the engine gives for it moves with every file that is written to its top.
+    """
+    return str(body.get("Id") or name)
