@@ -154,7 +154,7 @@ class Limits(Setting):
 
     concurrency: int = Field(8, ge=1)
     fetches: int = Field(8, ge=1)
-    render_workers: int = Field(2, ge=1)
+    render_workers: int = Field(4, ge=1)
     manifest_size: Size = 3 * 1024**2
     source_size: Size = 64 * 1024**2
     fetch_timeout: Duration = Field(1800.0, gt=0)
