@@ -30,6 +30,7 @@ from trueup.toolkit.process import Completed, Ending
 from trueup.toolkit.sources.cache import Sources
 
 OVERLAY: Final = "overlay"
+_MARKS: Final = (b"helmCharts", b"ref=", b"version=")
 _CAPABILITIES: Final = re.compile(rb"Capabilities|kubeVersion:")
 _CRASHED: Final = re.compile(rb"^(fatal error|runtime): ", re.MULTILINE)
 LARGEST_OUTPUT: Final = 64 * 1024 * 1024
@@ -133,6 +134,8 @@ class Kustomize:
         """The versions of the target's API, where a chart looks at them."""
         options = _options(application)
         given = {"kubeVersion": options.kube_version, "apiVersions": options.api_versions}
+        if not _may_name_charts(options, tree):
+            return frozenset()
         closure = self._closure(application, tree)
         if not closure.charts or closure.faults or all(given.values()):
             return frozenset()
@@ -218,6 +221,12 @@ class Kustomize:
             hint = 'install kustomize or kubectl, or name one: `[render] kustomize = "/usr/local/bin/kustomize"`'
             raise SettingsError(f"there is no {program or 'kustomize'} on this machine", where=program or "PATH", hint=hint)
         return program
+
+
+def _may_name_charts(options: KustomizeOptions, tree: Tree) -> bool:
+    """A quick look, for most name none: whether the word stands anywhere, or a base lies where only a fetch could tell."""
+    written = [tree.read(path) for path in tree.walk("") if posixpath.basename(path) in NAMES]
+    return any(mark in text for text in (*written, *(each.encode() for each in options.components)) for mark in _MARKS)
 
 
 def _is_kubectl(program: str) -> bool:

@@ -3,6 +3,7 @@
 import io
 import posixpath
 import tarfile
+import zlib
 from typing import Final
 
 from trueup.model.errors import Refused
@@ -27,7 +28,7 @@ def unpacked(archive: bytes, largest: int) -> dict[str, bytes]:
                 content = members.extractfile(member) if member.isfile() else None
                 if content is not None:
                     files[_inside(member.name)] = content.read(largest)
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise Refused(f"the archive of the chart cannot be read: {type(error).__name__}", hint=_HINT) from error
     return files
 
