@@ -1,7 +1,8 @@
 """One service from one version to the next, on a real engine."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -42,7 +43,7 @@ def names(engine: Host) -> dict[str, str]:
     return {each.name: f"{each.status} {each.body['Config']['Image']}" for each in there(engine)}
 
 
-async def update(engine: Host, client: Engine, service: Service, secrets: bytes = b"") -> None:
+async def update(engine: Host, client: Engine, service: Service, secrets: Mapping[str, bytes] = MappingProxyType({})) -> None:
     """Bring the service to this version."""
     present = {each.name: each for each in there(engine)}
     steps = [
@@ -53,12 +54,12 @@ async def update(engine: Host, client: Engine, service: Service, secrets: bytes 
     await Update(client, service, recipe_of(client, service, secrets), patience=20).run(steps)
 
 
-def recipe_of(client: Engine, service: Service, secrets: bytes = b"") -> Recipe:
+def recipe_of(client: Engine, service: Service, secrets: Mapping[str, bytes] = MappingProxyType({})) -> Recipe:
     async def create(step: Step, name: str) -> str:
         body = container_of(service, step.number, Surroundings(service.image), {"of": "shop"})
         made = str((await client.post("/containers/create", body, name=name))["Id"])
-        if secrets:
-            await client.put_archive(made, "/", secrets)
+        for folder, archive in secrets.items():
+            await client.put_archive(made, folder, archive)
         return made
 
     return Recipe(create)

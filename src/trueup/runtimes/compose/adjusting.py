@@ -26,13 +26,16 @@ class Adjusting:
         if "networks" in fields:
             await self._attach(step, container)
         spec = self.maker.service.spec
+        limits = completed(limits_of(spec))
         update: Body = {}
         if "restart" in fields:
             update["RestartPolicy"] = restart_of(spec)
         for theirs, field in CHANGEABLE.items():
-            if field in fields:
-                # The engine takes null for "as it is", and these for "without a limit".
-                update[theirs] = completed(limits_of(spec)).get(theirs, -1 if theirs == "PidsLimit" else 0)
+            if field in fields or ("deploy" in fields and theirs in limits):
+                # The engine takes null and 0 for "as it is"; where a limit goes, the container is made anew.
+                update[theirs] = limits.get(theirs, -1 if theirs == "PidsLimit" else 0)
+        if "Memory" in update and "MemorySwap" in limits:
+            update["MemorySwap"] = limits["MemorySwap"]
         if update:
             await self.engine.post(f"/containers/{container.id}/update", update)
 

@@ -161,10 +161,11 @@ def _explained(wanted: Build, tree: Tree, heard: Heard, error: Refused) -> Refus
     file = "the inline Dockerfile" if wanted.dockerfile == _INLINE else f"{wanted.folder}/{wanted.dockerfile}".lstrip("/")
     output = [each for each in said if each.strip() and not each.startswith(("Step ", " --->", "Removing intermediate"))]
     tail = " | ".join(output[-_LAST:])
-    message = f"the build of {wanted.name} failed: {error.message}" + (f"; its last output: {tail}" if tail else "")
+    place = f"{file}:{line}" if line else file
+    message = f"the build of {wanted.name} failed at {place}: {error.message}" + (f"; its last output: {tail}" if tail else "")
     mount = "--mount" in error.message or "BuildKit" in error.message
     hint = "the engine builds without BuildKit: leave out what needs it, or build elsewhere and name the `image`" if mount else ""
-    return Refused(message, where=f"{file}:{line}" if line else file, hint=hint or "mend the Dockerfile; what runs was not touched")
+    return Refused(message, where=place, hint=hint or "mend the Dockerfile; what runs was not touched")
 
 
 def _line_of(wanted: Build, tree: Tree, step: int) -> int:

@@ -22,7 +22,8 @@ from trueup.runtimes.compose.service import Service
 REPLICAS: Final = "spec.deploy.replicas"
 _STATE: Final = "spec.x-trueup.state"
 _IMAGE: Final = "spec.image"
-_ADJUSTABLE: Final = tuple(f"spec.{field}" for field in ("restart", "networks", *CHANGEABLE.values()))
+_OF_DEPLOY: Final = ("spec.deploy.resources.limits.", "spec.deploy.resources.reservations.memory")
+_LIMITS: Final = ("spec.restart", *(f"spec.{field}" for field in CHANGEABLE.values()), *_OF_DEPLOY)
 _ORDER: Final = list(Deed)
 
 
@@ -174,13 +175,9 @@ def _deed(service: Service, container: Container, changes: Sequence[Change]) -> 
     """The least that makes a container as it is to be."""
     if not changes:
         return Deed.LEAVE
-    declared = changes_between(container.marks.spec or {}, service.applied)
-    fields = {change.path for change in changes if change.path not in (_STATE, _IMAGE)}
-    content = {change.path for change in declared}
-    deeds = [
-        _of_content(service, container, path) if path in content else Deed.ADJUST if path.startswith(_ADJUSTABLE) else Deed.RECREATE
-        for path in fields
-    ]
+    declared = {change.path for change in changes_between(container.marks.spec or {}, service.applied)}
+    fields = [change for change in changes if change.path not in (_STATE, _IMAGE)]
+    deeds = [_of_field(service, container, change, change.path in declared) for change in fields]
     if any(change.path == _IMAGE for change in changes) or (fields and container.marks.spec is None):
         return Deed.RECREATE
     if any(change.path == _STATE for change in changes):
@@ -188,6 +185,16 @@ def _deed(service: Service, container: Container, changes: Sequence[Change]) -> 
     worst = max(deeds, key=_ORDER.index)
     # What does not run is not restarted or told anything.
     return Deed.ADJUST if service.stopped and worst in (Deed.RESTART, Deed.SIGNAL) else worst
+
+
+def _of_field(service: Service, container: Container, change: Change, is_declared: bool) -> Deed:
+    """What one field asks for. The engine sets limits while a container runs, but takes none away."""
+    if change.path.startswith(_LIMITS):
+        kept = change.after is not None or change.path.startswith(("spec.restart", "spec.pids_limit"))
+        return Deed.ADJUST if kept else Deed.RECREATE
+    if is_declared:
+        return _of_content(service, container, change.path)
+    return Deed.ADJUST if change.path.startswith("spec.networks") else Deed.RECREATE
 
 
 def _of_content(service: Service, container: Container, path: str) -> Deed:

@@ -15,10 +15,25 @@ _USUAL: Final = 0o444
 _FOLDER: Final = 0o755
 
 
-def secrets_of(spec: Mapping[str, Any], tree: Tree, secret: Callable[[str], Secret]) -> bytes:
-    """The archive to be unpacked at the root; empty when there are no secrets. Raises DeclarationError, SettingsError."""
-    members = [(_member(entry), value_of(entry, tree, secret)) for entry in spec.get("secrets") or ()]
-    return archive([*((_folder(each), b"") for each in folders_of(spec)), *members]) if members else b""
+def secrets_of(spec: Mapping[str, Any], tree: Tree, secret: Callable[[str], Secret]) -> dict[str, bytes]:
+    """Folder of the container -> the archive to be unpacked there: the root, or where that cannot be written each folder that has a volume.
+
+    Raises DeclarationError, SettingsError.
+    """
+    values = {str(entry["target"]): (entry, value_of(entry, tree, secret)) for entry in spec.get("secrets") or ()}
+    apart = secret_folders(spec)
+    found = {
+        folder: archive(
+            (_member(entry, posixpath.basename(target)), value)
+            for target, (entry, value) in values.items()
+            if posixpath.dirname(target) == folder
+        )
+        for folder in apart
+    }
+    rest = [
+        (_member(entry, target.lstrip("/")), value) for target, (entry, value) in values.items() if posixpath.dirname(target) not in apart
+    ]
+    return found | ({"/": archive([*((_folder(each), b"") for each in folders_of(spec)), *rest])} if rest else {})
 
 
 def folders_of(spec: Mapping[str, Any]) -> list[str]:
@@ -38,8 +53,8 @@ def secret_volumes(container: Container) -> list[str]:
     return [str(mount["Name"]) for mount in mounts if mount.get("Type") == "volume" and mount.get("Destination") in folders]
 
 
-def _member(entry: Mapping[str, Any]) -> tarfile.TarInfo:
-    member = tarfile.TarInfo(str(entry["target"]).lstrip("/"))
+def _member(entry: Mapping[str, Any], name: str) -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
     member.mode = bits_of(entry.get("mode"), _USUAL)
     member.uid, member.gid = owner_of(entry)
     return member

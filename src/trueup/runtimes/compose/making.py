@@ -76,8 +76,9 @@ class Maker:
         for network, endpoint in list(endpoints_of(self.service, number, around).items())[1:]:
             await self.engine.post(f"/networks/{network}/connect", {"Container": identity, "EndpointConfig": endpoint})
         if self.service.spec.get("secrets") and self.scene.secret is not None:
-            archive = await asyncio.to_thread(secrets_of, self.service.spec, self.scene.desired.tree, self.scene.secret)
-            await self.engine.put_archive(identity, "/", archive)
+            archives = await asyncio.to_thread(secrets_of, self.service.spec, self.scene.desired.tree, self.scene.secret)
+            for folder, archive in archives.items():
+                await self.engine.put_archive(identity, folder, archive)
 
     async def _mounted(self) -> dict[str, str]:
         pieces = self.pieces

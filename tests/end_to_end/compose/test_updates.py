@@ -1,0 +1,149 @@
+"""A new version that does badly, or cannot be had, and what is interrupted on the way to it."""
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.end_to_end.compose.site import Site
+
+QUICK: dict[str, Any] = {"deploy": {"update_config": {"monitor": "500ms"}}}
+GOOD: dict[str, Any] = {"image": "test/sleep:1", **QUICK}
+ONCE = {"retry": {"limit": 0}}
+
+
+@pytest.fixture(autouse=True)
+def tried_once(site: Site) -> None:
+    """What is refused is not tried again, so that nobody waits for it."""
+    site.declare(policy=ONCE)
+
+
+def test_a_version_that_ends_at_once_gives_way_to_the_one_before(site: Site) -> None:
+    site.write({"web": GOOD, "other": GOOD})
+    site.apply()
+    before = site.running()
+    site.write({"web": {**GOOD, "image": "test/exits:1"}, "other": {**GOOD, "environment": {"NEW": "1"}}})
+    said = site.trueup("apply")
+    assert said.code == 1
+    told = said.out + said.err
+    assert "exit code 3" in told
+    assert "no use" in told
+    assert "the version before runs again" in told
+    assert site.running()["shop-web-1"][0] == before["shop-web-1"][0]
+    assert "NEW=1" in site.containers()["shop-other-1"]["Config"]["Env"], "others go on"
+
+
+def test_a_version_that_is_not_healthy_never_takes_the_place_of_one_that_is(site: Site) -> None:
+    web = {"image": "test/healthy:1", "deploy": {"update_config": {"order": "start-first"}}}
+    site.write({"web": web})
+    site.apply()
+    before = site.running()
+    site.write({"web": {**web, "image": "test/sick:1"}})
+    said = site.trueup("apply")
+    assert said.code == 1
+    assert "it is unhealthy" in said.out + said.err
+    assert site.running() == before
+
+
+def test_content_that_breaks_a_service_is_taken_back_with_it(site: Site) -> None:
+    command = ["sh", "-c", 'grep -q good /conf/a || { echo "bad settings"; exit 4; }; exec sleep 1000000']
+    site.write({"web": {**GOOD, "command": command, "volumes": ["./conf:/conf:ro"]}}, {"conf/a": "good\n"})
+    site.apply()
+    site.estate.commit({"shop/conf/a": "broken\n"})
+    said = site.trueup("apply")
+    assert said.code == 1
+    assert "bad settings" in said.out + said.err
+    assert site.engine.docker("exec", "shop-web-1", "cat", "/conf/a") == "good\n"
+    site.estate.commit({"shop/conf/a": "good again\n"})
+    site.apply()
+    assert site.engine.docker("exec", "shop-web-1", "cat", "/conf/a") == "good again\n"
+
+
+def test_an_image_that_cannot_be_had_stops_nothing(site: Site) -> None:
+    site.write({"web": GOOD})
+    site.apply()
+    before = site.running()
+    site.write({"web": {**GOOD, "image": f"{site.engine.gateway}:9/none:1"}})
+    assert "has to be pulled" in site.trueup("plan").out
+    said = site.trueup("apply")
+    assert said.code == 1
+    assert "cannot be pulled" in said.out + said.err
+    assert site.running() == before
+
+
+def test_scaling_and_limits_touch_only_what_they_must(site: Site) -> None:
+    site.write({"web": {**GOOD, "scale": 2}})
+    site.apply()
+    two = site.running()
+    site.write({"web": {**GOOD, "scale": 3, "mem_limit": "64m", "restart": "always"}})
+    site.apply()
+    three = site.running()
+    assert two.items() <= three.items()
+    assert len(three) == 3
+    assert {each["HostConfig"]["Memory"] for each in site.containers().values()} == {64 << 20}
+    site.write({"web": {**GOOD, "scale": 1, "mem_limit": "64m", "restart": "always"}})
+    site.apply("--yes")
+    assert site.running().items() <= three.items()
+    assert list(site.running()) == ["shop-web-1"]
+
+
+def test_a_full_disk_stops_nothing(site: Site, request: pytest.FixtureRequest) -> None:
+    from tests.testbed.docker.engine import Engine
+
+    host = Engine.start(site.estate.folder / "small", disk=80)
+    request.addfinalizer(host.stop)
+    host.image("test/sleep:1")
+    site.engine = host
+    site.declare(policy=ONCE)
+    web = {**GOOD, "volumes": ["./conf:/conf:ro"]}
+    site.write({"web": web}, {"conf/a": "one\n"})
+    site.apply()
+    before = site.running()
+    site.estate.commit({"shop/conf/a": "x" * 3_000_000})
+    with host.full():
+        said = site.trueup("apply")
+        assert said.code == 1
+        assert "no space left on device" in said.out + said.err
+        assert site.running() == before
+    site.apply()
+    assert len(host.docker("exec", "shop-web-1", "cat", "/conf/a")) == 3_000_000
+
+
+@pytest.mark.parametrize("patience", [0.3, 0.8, 1.4, 2.2])
+def test_whoever_goes_on_after_a_kill_finds_its_way(site: Site, patience: float) -> None:
+    """The program is killed while a service of two is on its way, later each time: the next one brings it to its end."""
+    web = {"image": "test/healthy:1", "scale": 2, "volumes": ["./conf:/conf:ro"], "stop_grace_period": "1s"}
+    site.write({"web": web}, {"conf/a": "one\n"})
+    site.apply()
+    site.write({"web": {**web, "image": "test/healthy:2"}}, {"conf/a": "two\n"})
+    with site.estate.running("apply") as process:
+        moved = {name: one[0] for name, one in site.running().items()}
+        end = time.monotonic() + 20
+        while process.poll() is None and time.monotonic() < end and {name: one[0] for name, one in site.running().items()} == moved:
+            time.sleep(0.02)
+        time.sleep(patience - 0.3)
+        process.kill()
+    assert site.running(), "something goes on running"
+    site.apply()
+    assert {name: each["Config"]["Image"] for name, each in site.containers().items()} == {
+        f"shop-web-{number}": site.engine.get("/images/test/healthy:2/json")["Id"] for number in (1, 2)
+    }
+    for name in site.running():
+        assert site.engine.docker("exec", name, "cat", "/conf/a") == "two\n"
+    assert site.trueup("plan", "--all").code == 0
+
+
+def test_an_engine_that_is_restarted_on_the_way_finds_its_way(site: Site) -> None:
+    web = {"image": "test/healthy:1", "scale": 2, "restart": "always", "stop_grace_period": "1s"}
+    site.write({"web": web})
+    site.apply()
+    site.write({"web": {**web, "image": "test/healthy:2"}})
+    with site.estate.running("apply") as process:
+        end = time.monotonic() + 20
+        while len(site.running()) == 2 and time.monotonic() < end:
+            time.sleep(0.02)
+        site.engine.restart_engine()
+        process.wait(60)
+    site.apply()
+    assert len(site.running()) == len(site.containers()) == 2
+    assert site.trueup("plan", "--all").code == 0
