@@ -44,7 +44,7 @@ def test_what_is_too_large_when_it_is_unpacked_is_refused() -> None:
         unpacked(archive(member("web/a", 600), member("web/b", 600)), 1000)
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", archive(member("web/a"))[:-30]])
+@pytest.mark.parametrize("content", [b"", b"no archive", archive(member("web/a"))[:-30]], ids=["empty", "text", "cut off"])
 def test_what_is_no_archive_is_refused(content: bytes) -> None:
     with pytest.raises(Refused, match="cannot be read"):
         unpacked(content, 1000)
