@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.estate import Estate
+from tests.end_to_end.estate import Estate, eventually
 from tests.end_to_end.kubernetes.test_walk import Place, config_map
 from tests.testbed.kubernetes.cluster import Cluster
 from trueup.model.manifest import Body
@@ -38,6 +38,21 @@ def job(name: str, image: str) -> Body:
 def declare(place: Place, *bodies: Body, **policy: Any) -> None:
     declared = place.application("web", policy={"timeout": "20s", "removal": "delete", **policy})
     place.commit({"trueup.yaml": place.declarations(declared), "web/web.yaml": list(bodies)})
+
+
+def widgets(place: Place) -> Body:
+    group = f"{place.namespace}.example.org"
+    names = {"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"}
+    sized = {"type": "object", "properties": {"spec": {"type": "object", "properties": {"size": {"type": "integer"}}}}}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": sized}}
+    spec = {"group": group, "scope": "Namespaced", "names": names, "versions": [version]}
+    metadata = {"name": f"widgets.{group}"}
+    return {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": metadata, "spec": spec}
+
+
+def widget(place: Place, size: object) -> Body:
+    version = f"{place.namespace}.example.org/v1"
+    return {"apiVersion": version, "kind": "Widget", "metadata": {"name": "small"}, "spec": {"size": size}}
 
 
 def jobs(place: Place) -> list[str]:
@@ -72,30 +87,10 @@ def test_a_hook_of_a_failure_runs_once_a_run_has_failed_and_only_then(place: Pla
 
 
 def test_what_the_server_refuses_in_the_end_runs_it_too(place: Place) -> None:
-    definition = {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"widgets.{place.namespace}.example.org"},
-        "spec": {
-            "group": f"{place.namespace}.example.org",
-            "scope": "Namespaced",
-            "names": {"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"},
-            "versions": [{"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": SIZED}}],
-        },
-    }
-    widget = {
-        "apiVersion": f"{place.namespace}.example.org/v1",
-        "kind": "Widget",
-        "metadata": {"name": "small", "namespace": place.namespace},
-        "spec": {"size": "none"},
-    }
-    declare(place, definition, widget, hook("alarm", "SyncFail"), retry={"limit": 0})
+    declare(place, widgets(place), widget(place, "none"), hook("alarm", "SyncFail"), retry={"limit": 0})
     assert place.trueup("apply").code == 1
     assert jobs(place) == ["alarm"]
     assert "spec.size" in last_run(place)["message"]
-
-
-SIZED = {"type": "object", "properties": {"spec": {"type": "object", "properties": {"size": {"type": "integer"}}}}}
 
 
 def test_a_failed_hook_goes_where_it_asks_for_that_and_stays_otherwise(place: Place) -> None:
@@ -180,3 +175,32 @@ def test_what_is_kept_when_it_leaves_git_runs_no_hook(place: Place) -> None:
     assert place.trueup("apply").code == 0
     assert jobs(place) == []
     assert place.get("configmaps", "page") is not None
+
+
+async def test_a_serve_runs_them_too_and_takes_up_what_it_made_a_kind_for(place: Place) -> None:
+    group = f"{place.namespace}.example.org"
+    declare(place, config_map("page"), hook("first", "PreSync", "HookSucceeded"))
+    async with place.estate.served() as operator:
+
+        async def stands(revision: str) -> bool:
+            status = await operator.remembered("web")
+            return status is not None and (status.sync, status.health, status.revision) == ("synced", "healthy", revision)
+
+        async def gone() -> bool:
+            return await operator.remembered("web") is None
+
+        await eventually(lambda: place.get("configmaps", "page") is not None, 40)
+        commit = place.commit(
+            {"web/web.yaml": [widgets(place), widget(place, 1), hook("before", "PreDelete"), hook("after", "PostDelete")]}
+        )
+        await eventually(lambda: stands(commit), 40)
+        path = f"/apis/{group}/v1/namespaces/{place.namespace}/widgets/small"
+        place.cluster.request("PATCH", f"{path}?fieldManager=kubectl-edit", {"spec": {"size": 2}}, "application/merge-patch+json")
+        await eventually(lambda: place.cluster.get(path)["spec"]["size"] == 1)
+        assert jobs(place) == []
+        place.commit({"trueup.yaml": place.declarations(), "web/web.yaml": []})
+        await eventually(gone, 40)
+        removal = (await operator.history("web"))[0]
+        done_there = [f"{each.verb} {each.key.name}" for each in removal.outcomes if each.state == "done"]
+        assert done_there == ["create before", "delete small", f"delete widgets.{group}", "create after"]
+        assert jobs(place) == []
