@@ -84,30 +84,39 @@ class Loop:
         while True:
             self.woken.clear()
             now = time.time()
-            repositories = await self._claim_repositories(now)
-            applications = await self._claim_applications(now)
+            full, room = self._room_for_applications()
+            # All in one go, for this is asked after each walk.
+            repositories, applications, due = await self.store(self._claim, now, self._room_for_repositories(), full, room)
             for row in repositories:
                 self._begin(tasks, row, self._follow(row))
             for row in applications:
                 self._begin(tasks, row, self._walk(row))
             if not repositories and not applications:
-                await self._rest(now)
+                await self._rest(due)
 
-    async def _claim_repositories(self, now: float) -> list[Row]:
+    def _claim(self, now: float, fetches: int, full: list[tuple[str, str]], walks: int) -> tuple[list[Row], list[Row], float]:
+        """What may begin now, of either kind; when that is nothing, when the next one is due. Asks the memory, in its own thread."""
+        claim, lease = self.memory.claim, self.equipment.lease
+        repositories = claim(lease, now, fetches, "repository") if fetches > 0 else []
+        applications = claim(lease, now, walks, "application", full) if walks > 0 else []
+        if repositories or applications:
+            return repositories, applications, now
+        due = [self.memory.next_due(kind, now) for kind in ("repository", "application")]
+        return [], [], min((each for each in due if each is not None), default=now + 60.0)
+
+    def _room_for_repositories(self) -> int:
         """A fetch that takes long does not count: a remote that does not answer holds up nobody else's."""
-        room = min(self.fetches - self._quick_fetches(), REPOSITORIES_AT_ONCE - sum(not address.application for address in self.walking))
-        return await self.store(self.memory.claim, self.equipment.lease, now, room, "repository") if room > 0 else []
+        return min(self.fetches - self._quick_fetches(), REPOSITORIES_AT_ONCE - sum(not address.application for address in self.walking))
 
     def _quick_fetches(self) -> int:
         return sum(time.monotonic() - since < SLOW_FETCH for address, since in self._since.items() if not address.application)
 
-    async def _claim_applications(self, now: float) -> list[Row]:
-        """As many as may be walked at once, whatever their target: one that does not answer holds up nobody else's."""
+    def _room_for_applications(self) -> tuple[list[tuple[str, str]], int]:
+        """The targets at which no more may be walked at once, and how many elsewhere: one that does not answer holds up nobody else's."""
         busy = Counter((address.repository, address.target) for address in self.walking if address.application)
         full = [target for target, count in busy.items() if count >= self.at_once] + self.watches.expected
         rooms = (self.at_once - count for count in busy.values() if count < self.at_once)
-        room = min([self.at_once, APPLICATIONS_AT_ONCE - busy.total(), *rooms])
-        return await self.store(self.memory.claim, self.equipment.lease, now, room, "application", full) if room > 0 else []
+        return full, min([self.at_once, APPLICATIONS_AT_ONCE - busy.total(), *rooms])
 
     def _begin(self, tasks: asyncio.TaskGroup, row: Row, walk: Coroutine[Any, Any, None]) -> None:
         self.walking[row.address] = row
@@ -133,10 +142,8 @@ class Loop:
     async def _put_back(self, row: Row, pause: float) -> None:
         await self.store(self.memory.postpone, row, self.equipment.lease, time.time() + pause, row.attempts + 1)
 
-    async def _rest(self, looked: float) -> None:
-        """Until something is due, somebody wakes us, or a walk ends. What was due when we looked last waits for a walk to end."""
-        due = [await self.store(self.memory.next_due, kind, looked) for kind in ("repository", "application")]
-        soonest = min((each for each in due if each is not None), default=looked + 60.0)
+    async def _rest(self, soonest: float) -> None:
+        """Until something is due, somebody wakes us, or a walk ends. What was due when we looked waits for a walk to end."""
         longest = SLOW_FETCH if self._quick_fetches() >= self.fetches else 60.0
         try:
             async with asyncio.timeout(min(max(soonest - time.time(), 0.01), longest)):
