@@ -325,6 +325,34 @@ async def test_a_network_is_made_anew_under_those_who_are_in_it(host: Host, runt
     assert (await runtime.plan(internal)).empty
 
 
+async def test_who_shares_or_follows_another_goes_along_with_it(host: Host, runtime: ComposeRuntime) -> None:
+    def wanted(version: str) -> Desired:
+        return host.want(
+            network("back"),
+            in_network("db", environment={"VERSION": version}),
+            service("beside", network_mode="service:db", depends_on={"db": {"condition": "service_started"}}),
+            service("after", depends_on={"db": {"condition": "service_started", "restart": True}}),
+            service("other", depends_on={"db": {"condition": "service_started"}}),
+        )
+
+    await done(runtime, wanted("1"))
+    before = {name: host.inspect(f"p-{name}-1") for name in ("beside", "after", "other")}
+    assert before["beside"]["HostConfig"]["NetworkMode"] == f"container:{host.ids('db')['p-db-1']}"
+    plan = await runtime.plan(wanted("2"))
+    assert {action.key.name: action.effect for action in plan.changes} == {
+        "db": Effect.RECREATE,
+        "beside": Effect.RECREATE,
+        "after": Effect.RESTART,
+    }
+    await carry_out(runtime, wanted("2"), plan)
+    now = {name: host.inspect(f"p-{name}-1") for name in before}
+    assert now["beside"]["HostConfig"]["NetworkMode"] == f"container:{host.ids('db')['p-db-1']}"
+    assert now["after"]["Id"] == before["after"]["Id"]
+    assert now["after"]["State"]["StartedAt"] > before["after"]["State"]["StartedAt"]
+    assert now["other"]["State"]["StartedAt"] == before["other"]["State"]["StartedAt"]
+    assert (await runtime.plan(wanted("2"))).empty
+
+
 async def test_what_is_external_is_used_and_never_owned(host: Host, runtime: ComposeRuntime) -> None:
     outside = host.want(outside_network(), in_network("web"))
     with pytest.raises(Refused, match="external network outside is not there"):

@@ -16,6 +16,7 @@ from trueup.runtimes.compose.images import Image
 from trueup.runtimes.compose.limits import CHANGEABLE
 from trueup.runtimes.compose.look import EFFECTS, Deed, ServiceLook, Step, version_of
 from trueup.runtimes.compose.references import reference_of
+from trueup.runtimes.compose.relations import AFTER, out_of_step
 from trueup.runtimes.compose.scene import Scene
 from trueup.runtimes.compose.service import Service
 
@@ -143,6 +144,7 @@ def _changes(scene: Scene, service: Service, image: Image | None, step: Step) ->
         yield Change(_IMAGE, f"{service.image} ({container.image[:19]})", image.shown)
     for target in scene.exposed.get(container.id, ()):
         yield Change(f"spec.secrets[target={target}]", MASK, MASK)
+    yield from out_of_step(scene, service, container)
     if container.name != step.name:
         yield Change("spec.container_name", container.name, step.name)
     now, then = _state(container, service.stopped), "stopped" if service.stopped else "running"
@@ -189,6 +191,8 @@ def _deed(service: Service, container: Container, changes: Sequence[Change]) -> 
 
 def _of_field(service: Service, container: Container, change: Change, is_declared: bool) -> Deed:
     """What one field asks for. The engine sets limits while a container runs, but takes none away."""
+    if change.path.startswith(f"{AFTER}."):
+        return Deed.RESTART
     if change.path.startswith(_LIMITS):
         kept = change.after is not None or change.path.startswith(("spec.restart", "spec.pids_limit"))
         return Deed.ADJUST if kept else Deed.RECREATE

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+import msgspec
+
 from trueup.model.application import Removal
 from trueup.model.contracts import Desired, Owner
 from trueup.model.errors import Refused
@@ -11,6 +13,7 @@ from trueup.model.manifest import Key
 from trueup.model.plan import Action, Change, Effect, Verb
 from trueup.runtimes.compose.comparing import look_at_service, seen_of
 from trueup.runtimes.compose.look import Look
+from trueup.runtimes.compose.relations import carried_along
 from trueup.runtimes.compose.scene import Scene
 from trueup.runtimes.compose.service import Service
 from trueup.runtimes.compose.things import look_at_thing
@@ -35,10 +38,28 @@ class Planner:
     def actions(self) -> list[Action]:
         """Every object that is desired or ours. Raises Refused with every refusal."""
         refuse(self.scene, self.looks)
-        kept = {key: self._action(look) for key, look in self.looks.items()}
+        kept = self._carried_along({key: self._action(look) for key, look in self.looks.items()})
         moving = {key for key, action in kept.items() if action.verb is not Verb.UNCHANGED}
         placed = [_with_after(action, self._after(key, moving)) for key, action in kept.items()]
         return [*placed, *self._leaving()]
+
+    def _carried_along(self, actions: dict[Key, Action]) -> dict[Key, Action]:
+        """The same with what the update of one service does to others."""
+        before: dict[Key, Action] = {}
+        while actions != before:
+            before = actions
+            effects = {key: action.effect for key, action in actions.items()}
+            actions = {key: self._with_others(action, effects) for key, action in actions.items()}
+        return actions
+
+    def _with_others(self, action: Action, effects: Mapping[Key, Effect]) -> Action:
+        service = self.scene.service(action.key)
+        effect, reason = carried_along(service, effects) if service and self.looks[action.key].seen else (Effect.NONE, "")
+        if effect in (Effect.NONE, action.effect) or action.effect is Effect.RECREATE:
+            return action
+        verb = Verb.UPDATE if action.verb is Verb.UNCHANGED else action.verb
+        told = "; ".join(part for part in (action.reason, reason) if part)
+        return msgspec.structs.replace(action, verb=verb, effect=effect, reason=told)
 
     def _action(self, look: Look) -> Action:
         manifest = self.scene.manifests[look.key]
@@ -179,7 +200,7 @@ def _verb(look: Look, foreign: bool) -> Verb:
 
 
 def _with_after(action: Action, after: tuple[Key, ...]) -> Action:
-    return Action(**{name: getattr(action, name) for name in action.__struct_fields__} | {"after": after}) if after else action
+    return msgspec.structs.replace(action, after=after) if after else action
 
 
 def _whose(other: Owner | None, me: Owner) -> str:

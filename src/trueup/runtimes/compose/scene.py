@@ -94,7 +94,7 @@ class Stage:
     async def again(self, scene: Scene, key: Key, records: Mapping[str, Record]) -> Scene:
         """One object of it once more, as it is at this very moment, and the services of its project beside it."""
         self.picture.doubt(*MOVING, containers=[each.id for each in scene.containers.get(key, ())])
-        return await self.at(scene.desired, await self.picture.look(MOVING), records, frozenset([key, *_lenders(scene, key)]))
+        return await self.at(scene.desired, await self.picture.look(MOVING), records, frozenset([key, *_related(scene, key)]))
 
     async def at(self, desired: Desired, shot: Shot, records: Mapping[str, Record], only: frozenset[Key] | None = None) -> Scene:
         """An application as a shot has it, or only these services of it."""
@@ -164,10 +164,10 @@ def _is_of(labels: Mapping[str, str], key: Key) -> bool:
     return is_of_a_project(labels) and key_in(labels) == key
 
 
-def _lenders(scene: Scene, key: Key) -> list[Key]:
-    """The services whose namespaces or volumes a service shares."""
+def _related(scene: Scene, key: Key) -> list[Key]:
+    """The services whose containers a service's own have to do with."""
     service = scene.service(key)
-    return [Key("Service", name, "", key.namespace) for name in service.lenders] if service else []
+    return [Key("Service", name, "", key.namespace) for name in (*service.lenders, *service.restarted_with)] if service else []
 
 
 def _relevant(

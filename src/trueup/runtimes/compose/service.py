@@ -82,6 +82,11 @@ class Service:
         lent = [each.partition(":")[0] for each in map(str, self.spec.get("volumes_from") or ()) if not each.startswith("container:")]
         return [*(each.removeprefix("service:") for each in shared if each.startswith("service:")), *lent]
 
+    @property
+    def restarted_with(self) -> list[str]:
+        """The services after whose renewal it is started again (``depends_on.NAME.restart``)."""
+        return [name for name, told in (self.spec.get("depends_on") or {}).items() if (told or {}).get("restart")]
+
     @cached_property
     def names(self) -> dict[int, str]:
         """All its containers' names, by number."""
