@@ -186,12 +186,12 @@ class Interpolation:
             value = substitute(text, self._lookup)
         except Unset as error:
             self._unset.append((owner, place, error))
-            value = ""
+            return ""
         except Unsubstituted as error:
             self._faults.add(place, error.message, error.hint)
-            value = ""
+            return ""
         cast = rules.action if rules else None
-        if cast is None or (not value and "$" in text):
+        if cast is None:
             return value
         try:
             return cast(value)

@@ -83,7 +83,9 @@ class Manifests:
         source = table.get("source")
         if entry["type"] != "bind":
             return entry
-        del entry["source"]
+        if entry.pop("source", None) is None:
+            self._faults.add(place, "a bind mount needs a source", "write `source: ./FOLDER`, or make it a volume")
+            return entry
         return {**entry, **self._source(source, place)}
 
     def _source(self, path: Any, place: Place) -> Body:

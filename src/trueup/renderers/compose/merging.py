@@ -7,7 +7,9 @@ from trueup.renderers.compose.located import Faults, Place, Row, Table
 from trueup.renderers.compose.rules import Rules
 from trueup.renderers.compose.scalars import text_of
 
-Merge = Callable[["Merging", Any, Any], Any]
+Places = tuple[Place, Place]
+"""Where the earlier entry was written, and where the later."""
+Merge = Callable[["Merging", Any, Any, Places], Any]
 
 
 class Merging:
@@ -24,16 +26,16 @@ class Merging:
         """One service over the one that it extends."""
         return self.mappings(earlier, later, _RULES.at("services", "x"))
 
-    def values(self, earlier: Any, later: Any, rules: Rules[Merge] | None, place: Place) -> Any:
+    def values(self, earlier: Any, later: Any, rules: Rules[Merge] | None, places: Places) -> Any:
         """One entry over another."""
         if rules and rules.action:
-            return rules.action(self, earlier, later)
+            return rules.action(self, earlier, later, places)
         if later is None:
             return earlier
         kind = Table if isinstance(earlier, Table) else Row if isinstance(earlier, Row) else None
         if kind and not isinstance(later, kind):
             wanted = "a mapping" if kind is Table else "a list"
-            self.faults.add(place, f"what stands here overrides {wanted}", f"write {wanted} here too, or `!override`")
+            self.faults.add(places[1], f"what stands here overrides {wanted}", f"write {wanted} here too, or `!override`")
             return earlier
         if isinstance(earlier, Table):
             return self.mappings(earlier, later, rules)
@@ -45,7 +47,7 @@ class Merging:
             place = later.place_of(key)
             if key in earlier:
                 below = rules.below(key) if rules else None
-                merged = self.values(earlier[key], value, below, place)
+                merged = self.values(earlier[key], value, below, (earlier.place_of(key), place))
                 earlier.put(key, merged, earlier.place_of(key) if merged is earlier[key] and value is None else place)
             else:
                 earlier.put(key, value, place)
@@ -60,16 +62,16 @@ def rows(earlier: Row, later: Row) -> Row:
     return joined
 
 
-def sequence(value: Any) -> Row:
+def sequence(value: Any, place: Place) -> Row:
     """A list of ``key=value``, whether it was written as a mapping, a list or one text. A mapping's is sorted."""
     if isinstance(value, Row):
         return value
-    row = Row(value.place if isinstance(value, Table) else Place(""))
+    row = Row(place)
     if isinstance(value, str):
-        row.add(value, row.place)
+        row.add(value, place)
     elif isinstance(value, Table):
-        for text, place in sorted(_entries(value), key=lambda entry: entry[0]):
-            row.add(text, place)
+        for text, where in sorted(_entries(value), key=lambda entry: entry[0]):
+            row.add(text, where)
     return row
 
 
@@ -105,16 +107,16 @@ def started(place: Place) -> Table:
     return table
 
 
-def _replace(merging: Merging, earlier: Any, later: Any) -> Any:
+def _replace(merging: Merging, earlier: Any, later: Any, places: Places) -> Any:
     return later
 
 
-def _one_after_the_other(merging: Merging, earlier: Any, later: Any) -> Any:
-    return rows(sequence(earlier), sequence(later))
+def _one_after_the_other(merging: Merging, earlier: Any, later: Any, places: Places) -> Any:
+    return rows(sequence(earlier, places[0]), sequence(later, places[1]))
 
 
-def _hosts(merging: Merging, earlier: Any, later: Any) -> Any:
-    first, second = sequence(earlier), sequence(later)
+def _hosts(merging: Merging, earlier: Any, later: Any, places: Places) -> Any:
+    first, second = sequence(earlier, places[0]), sequence(later, places[1])
     new = Row(second.place)
     for value, place in second.placed():
         if value not in first:
@@ -122,14 +124,14 @@ def _hosts(merging: Merging, earlier: Any, later: Any) -> Any:
     return rows(first, new)
 
 
-def _build(merging: Merging, earlier: Any, later: Any) -> Any:
-    return _both(merging, _context(earlier), _context(later), later, _RULES.at("services", "x", "build"))
+def _build(merging: Merging, earlier: Any, later: Any, places: Places) -> Any:
+    return _both(merging, _context(earlier, places[0]), _context(later, places[1]), later, _RULES.at("services", "x", "build"))
 
 
-def _context(build: Any) -> Table | None:
+def _context(build: Any, place: Place) -> Table | None:
     if not isinstance(build, str):
         return build if isinstance(build, Table) else None
-    table = Table(Place(""))
+    table = Table(place)
     table["context"] = build
     return table
 
@@ -140,15 +142,15 @@ def _both(merging: Merging, first: Table | None, second: Table | None, later: An
     return first if second is None else merging.mappings(first, second, rules)
 
 
-def _dependencies(merging: Merging, earlier: Any, later: Any) -> Any:
+def _dependencies(merging: Merging, earlier: Any, later: Any, places: Places) -> Any:
     return _both(merging, mapping(earlier, started), mapping(later, started), later)
 
 
-def _names(merging: Merging, earlier: Any, later: Any) -> Any:
+def _names(merging: Merging, earlier: Any, later: Any, places: Places) -> Any:
     return _both(merging, mapping(earlier), mapping(later), later)
 
 
-def _logging(merging: Merging, earlier: Any, later: Any) -> Any:
+def _logging(merging: Merging, earlier: Any, later: Any, places: Places) -> Any:
     """Options belong to a driver: another driver begins anew."""
     if not isinstance(earlier, Table) or not isinstance(later, Table):
         return later if later is not None else earlier
@@ -157,7 +159,7 @@ def _logging(merging: Merging, earlier: Any, later: Any) -> Any:
     return merging.mappings(earlier, later)
 
 
-def _pools(merging: Merging, earlier: Any, later: Any) -> Any:
+def _pools(merging: Merging, earlier: Any, later: Any, places: Places) -> Any:
     """Address pools are the same when their subnets are."""
     if not isinstance(earlier, Row) or not isinstance(later, Row):
         return later

@@ -31,11 +31,17 @@ _UNKNOWN: Final = "remove it, or correct its name; own entries begin with `x-`"
 
 def remove_misfits(model: Table, faults: Faults) -> None:
     """Add every misfit to the faults, and take it out of the model so that all else can be looked at."""
-    misfits = {steps: (message, hint) for steps, message, hint in _misfits(model)}
-    for steps, (message, hint) in misfits.items():
-        faults.add(place_at(model, steps), message, hint)
-    for steps in sorted(misfits, key=len, reverse=True):
-        _remove(model, steps)
+    removed: set[Steps] = set()
+    # Of what may have several forms only one misfit is told at a time; each turn removes something, so it ends.
+    while misfits := {steps: (message, hint) for steps, message, hint in _misfits(model)}:
+        for steps, (message, hint) in misfits.items():
+            # What misses what was removed from it was told with that.
+            if not any(each[: len(steps)] == steps for each in removed):
+                faults.add(place_at(model, steps), message, hint)
+        removed.update(misfits)
+        # From the end, so that the numbers of what comes before in a list stay.
+        for steps in sorted(misfits, key=lambda steps: [(isinstance(step, str), step) for step in steps], reverse=True):
+            _remove(model, steps)
 
 
 def _misfits(model: Table) -> Iterable[tuple[Steps, str, str]]:

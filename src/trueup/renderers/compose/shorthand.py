@@ -88,7 +88,7 @@ def _pairs(value: Any, place: Place) -> Any:
     if isinstance(value, Table):
         return value
     table = Table(place)
-    for each, where in sequence(value).placed():
+    for each, where in sequence(value, place).placed():
         key, _, after = str(each).partition("=")
         table.put(key, after, where)
     return table
@@ -127,14 +127,14 @@ def _ports(value: Any, place: Place) -> Any:
 def _servers(value: Any, place: Place) -> Any:
     """An empty name server is none."""
     row = Row(place)
-    for each, where in sequence(value).placed():
+    for each, where in sequence(value, place).placed():
         if each:
             row.add(each, where)
     return row
 
 
 def _list(value: Any, place: Place) -> Any:
-    return sequence(value) if isinstance(value, str) else value
+    return sequence(value, place) if isinstance(value, str) else value
 
 
 def _text(value: Any, place: Place) -> Any:

@@ -28,7 +28,7 @@ def _once(row: Row, naming: Naming) -> Row:
     kept: dict[object, tuple[Any, Place]] = {}
     for number, (each, place) in enumerate(row.placed()):
         name = naming(each)
-        kept[number if name is None else ("", name)] = (each, place)
+        kept[("", name) if isinstance(name, str | tuple) else number] = (each, place)
     once = Row(row.place)
     for each, place in kept.values():
         once.add(each, place)
@@ -66,7 +66,8 @@ def _file_in(folder: str) -> Naming:
 
 def _port(value: Any) -> object:
     if isinstance(value, Table):
-        return (value.get("host_ip", "0.0.0.0"), str(value.get("published")), str(value.get("target")), value.get("protocol", "tcp"))
+        fields = (value.get("host_ip", "0.0.0.0"), value.get("published"), value.get("target"), value.get("protocol", "tcp"))
+        return tuple(map(str, fields))
     return text_of(value)
 
 
