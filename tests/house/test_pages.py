@@ -15,6 +15,7 @@ ELSEWHERE = {
     "README.md": "runs in what `make run` sets up",
     "docs/reference/telemetry.md": "asks a serve with a token",
     "docs/kubernetes-tutorial.md": "needs a cluster",
+    "docs/compose-tutorial.md": "needs three Docker hosts",
 }
 
 

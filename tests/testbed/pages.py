@@ -45,7 +45,9 @@ def commands_of(page: Path) -> list[Command]:
     return found
 
 
-def run(commands: list[Command], folder: Path, environment: dict[str, str] | None = None, port: int = 0) -> list[Outcome]:
+def run(
+    commands: list[Command], folder: Path, environment: dict[str, str] | None = None, port: int = 0, patience: float = 100
+) -> list[Outcome]:
     """Run them as a person does, in one shell that stands in a folder; what goes on is left behind, and stopped at the end.
 
     A free port takes the place of the one that the pages write.
@@ -65,7 +67,7 @@ def run(commands: list[Command], folder: Path, environment: dict[str, str] | Non
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=100,
+        timeout=patience,
         check=False,
     )
     return [_outcome(part.replace(chosen, EXAMPLE_PORT)) for part in done.stdout.split(MARK)[1:]]

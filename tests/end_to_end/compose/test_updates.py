@@ -125,7 +125,7 @@ def test_whoever_goes_on_after_a_kill_finds_its_way(site: Site, patience: float)
         process.kill()
     assert site.running(), "something goes on running"
     site.apply()
-    assert {name: each["Config"]["Image"] for name, each in site.containers().items()} == {
+    assert {name: each["Image"] for name, each in site.containers().items()} == {
         f"shop-web-{number}": site.engine.get("/images/test/healthy:2/json")["Id"] for number in (1, 2)
     }
     for name in site.running():

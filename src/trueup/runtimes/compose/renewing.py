@@ -62,13 +62,16 @@ class Renewal:
         return note
 
     async def _image(self) -> str:
+        """Have the image; the name that it has at the engine now, which people read in ``docker ps``."""
         build = self.maker.scene.builds.get(self.look.key)
         if build is not None:
             image = str(self.maker.service.spec.get("image") or "")
-            return await bring_built(self.engine, build, self._tree, self.images.all_logins(), image)
+            await bring_built(self.engine, build, self._tree, self.images.all_logins(), image)
+            return build.tag
         if self.look.image is None:
             raise Refused(f"{self.look.key} names no image")
-        return await self.images.bring(self.look.image)
+        await self.images.bring(self.look.image)
+        return self.look.image.reference.tagged
 
     @property
     def _tree(self) -> Tree:
