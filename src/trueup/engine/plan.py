@@ -6,7 +6,7 @@ from typing import Protocol
 import msgspec
 
 from trueup.model.contracts import Desired, HasNamespaces, Runtime
-from trueup.model.manifest import Key
+from trueup.model.manifest import ANY_NAMESPACE, Key
 from trueup.model.plan import Action, Plan, plan_of
 
 
@@ -28,7 +28,8 @@ async def plan(runtime: Runtime, desired: Desired, declarations: Declarations) -
     moving = [action.key for action in raw.actions if not action.desired or action.owner]
     if not moving:
         return raw
-    names = {key: _names(key, runtime.namespace if isinstance(runtime, HasNamespaces) else "") for key in moving}
+    namespace = runtime.namespace if isinstance(runtime, HasNamespaces) else None
+    names = {key: _names(key, namespace) for key in moving}
     asked = [name for several in names.values() for name in several]
     found = declarations.declaring(application.repository, application.target, asked)
     declaring = {key: tuple(each for name in several for each in found.get(name, ())) for key, several in names.items()}
@@ -37,8 +38,13 @@ async def plan(runtime: Runtime, desired: Desired, declarations: Declarations) -
     return msgspec.structs.replace(settled, removal=desired.removed)
 
 
-def _names(key: Key, namespace: str) -> tuple[Key, ...]:
-    """How an object may be named in Git: in full, or without the namespace that it is in anyway."""
+def _names(key: Key, namespace: str | None) -> tuple[Key, ...]:
+    """How an object may be named in Git: in full, without the namespace that it is in anyway, or in one though its kind is in none.
+
+    Of a kind that is not built in only the target knows whether it is in namespaces; until then it is given its application's.
+    """
+    if namespace is not None and not key.namespace:
+        return key, Key(key.kind, key.name, key.group, ANY_NAMESPACE)
     return (key, Key(key.kind, key.name, key.group)) if key.namespace and key.namespace == namespace else (key,)
 
 

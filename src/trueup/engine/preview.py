@@ -16,7 +16,7 @@ from trueup.engine.want import Wants, paused
 from trueup.model.application import Application
 from trueup.model.contracts import Desired, Tree
 from trueup.model.errors import DeclarationError, Fault, UsageError
-from trueup.model.manifest import Key, Manifest, Origin
+from trueup.model.manifest import ANY_NAMESPACE, Key, Manifest, Origin
 from trueup.model.memory import Address, Declared, Followed, Memory, Outline, Row, Standing
 from trueup.model.plan import Plan
 from trueup.model.run import Sync, Trigger
@@ -41,10 +41,16 @@ class Proposed:
         found: dict[Key, tuple[str, ...]] = {}
         for key in keys:
             names = [name for name in known.get(key, ()) if name not in self._others]
-            names += [name for (name, where), theirs in self._keys.items() if where == target and key in theirs]
+            names += [name for (name, where), theirs in self._keys.items() if where == target and _is_among(key, theirs)]
             if names:
                 found[key] = tuple(sorted(names))
         return found
+
+
+def _is_among(key: Key, theirs: frozenset[Key]) -> bool:
+    if key.namespace != ANY_NAMESPACE:
+        return key in theirs
+    return any(each.namespace and (each.kind, each.group, each.name) == (key.kind, key.group, key.name) for each in theirs)
 
 
 class Previews:

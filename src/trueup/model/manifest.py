@@ -15,6 +15,7 @@ from trueup.model.secret import Secret
 Body = dict[str, Any]
 
 _NAME_DIGITS = 10
+ANY_NAMESPACE = "*"
 WAVE_ANNOTATION = "trueup.dev/wave"
 OWN_GROUPS = "trueup.dev"
 

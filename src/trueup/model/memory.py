@@ -217,7 +217,8 @@ class Catalog(Protocol):
         """All targets."""
 
     def declaring(self, repository: str, target: str, keys: Sequence[Key]) -> dict[Key, tuple[str, ...]]:
-        """Which applications of the repository render which of these keys for that target."""
+        """Which applications of the repository render which of these keys for that target. A key in ``ANY_NAMESPACE`` stands for all that
+        name one."""
 
     def rendered(self, digest: str) -> bytes | None:
         """What the render of this digest gave, when it is remembered."""

@@ -8,7 +8,7 @@ import msgspec
 
 from trueup.model.application import Application, Target
 from trueup.model.errors import Fault
-from trueup.model.manifest import Key
+from trueup.model.manifest import ANY_NAMESPACE, Key
 from trueup.model.memory import Address, Advance, Declared, Followed, Input, Outline
 from trueup.store.body import read, write
 from trueup.store.database import Database, Transaction, Value
@@ -140,8 +140,18 @@ class StoredCatalog:
         names: dict[str, list[str]] = {}
         with self._database.reading() as transaction:
             asked: dict[str, Value] = {"repository": transaction.repository(repository), "target": target}
-            for key, application in transaction.all_among(statement, [str(key) for key in dict.fromkeys(keys)], asked):
+            exact = [str(key) for key in dict.fromkeys(keys) if key.namespace != ANY_NAMESPACE]
+            for key, application in transaction.all_among(statement, exact, asked):
                 names.setdefault(key, []).append(application)
+            for any_of in {key for key in keys if key.namespace == ANY_NAMESPACE}:
+                # Between `Kind.group/` and what sorts next: the names of one kind.
+                kind = str(any_of).partition("/")[0]
+                between = "repository = :repository and target = :target and object_key > :low and object_key < :high"
+                asked_for = {**asked, "low": f"{kind}/", "high": f"{kind}0"}
+                rows = transaction.all(f"select object_key, application from object_key where {between} order by application", asked_for)
+                among = [application for key, application in rows if _is_in_a_namespace(Key.parse(key), any_of)]
+                if among:
+                    names[str(any_of)] = list(dict.fromkeys(among))
         return {Key.parse(key): tuple(applications) for key, applications in names.items()}
 
     def rendered(self, digest: str) -> bytes | None:
@@ -160,6 +170,10 @@ class StoredCatalog:
             self._remembered += 1
             if self._remembered % _PRUNE_EVERY == 0:
                 drop_renders(transaction, now)
+
+
+def _is_in_a_namespace(key: Key, any_of: Key) -> bool:
+    return bool(key.namespace) and (key.kind, key.group, key.name) == (any_of.kind, any_of.group, any_of.name)
 
 
 def read_followed(transaction: Transaction, repository: str) -> Followed | None:

@@ -1,6 +1,7 @@
 """An object that names no namespace is known by its whole name all the same."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,35 @@ def test_an_object_that_its_application_still_declares_is_never_taken(place: Pla
     assert held.code == 3
     assert "belongs to a" in held.err
     assert "/a:/ConfigMap/" in place.get("configmaps", "page")["metadata"]["annotations"]["trueup.dev/object"]
+
+
+def test_an_object_of_a_custom_kind_that_is_in_no_namespace_moves_and_is_not_taken_either(place: Place) -> None:
+    group = f"{place.namespace}.example.org"
+    names = {"plural": "issuers", "singular": "issuer", "kind": "Issuer", "listKind": "IssuerList"}
+    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": {"type": "object"}}}
+    definition = {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": f"issuers.{group}"}}
+    definition["spec"] = {"group": group, "scope": "Cluster", "names": names, "versions": [version]}
+    place.cluster.kubectl("apply", "-f", "-", input=json.dumps(definition))
+    place.cluster.kubectl("wait", "--for=condition=Established", f"crd/issuers.{group}")
+    issuer = {"apiVersion": f"{group}/v1", "kind": "Issuer", "metadata": {"name": "x"}}
+
+    def uid() -> str:
+        return str(place.cluster.get(f"/apis/{group}/v1/issuers/x")["metadata"]["uid"])
+
+    declared = place.declarations(place.application("a"), application("b", namespace="elsewhere", policy={"adopt": True}))
+    place.commit({"trueup.yaml": declared, "a/x.yaml": [issuer, config_map("a")], "b/b.yaml": [issuer]})
+    assert place.trueup("apply", "--app", "a").code == 0
+    before = uid()
+    held = place.trueup("apply", "--app", "b")
+    assert held.code == 3
+    assert "belongs to a" in held.err
+    place.commit({"a/x.yaml": [config_map("a")]})
+    assert place.trueup("apply", "--app", "a").code == 0
+    assert uid() == before
+    assert place.trueup("apply").code == 0
+    assert uid() == before
+    assert place.trueup("plan", "--all").code == 0
+    place.cluster.kubectl("delete", "crd", f"issuers.{group}")
 
 
 def test_the_log_of_the_only_workload_is_found_without_a_namespace(place: Place) -> None:

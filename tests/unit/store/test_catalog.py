@@ -150,6 +150,18 @@ def test_who_renders_a_key_is_known_per_target(memory: Memory) -> None:
     assert memory.declaring(ESTATE, "other", [key]) == {key: ("c",)}
 
 
+def test_who_renders_a_key_in_whatever_namespace_is_known(memory: Memory) -> None:
+    memory.advance(
+        step(
+            declared("a", keys=("Issuer.example.org/shop/x", "Issuer.example.org/shop/y")),
+            declared("b", keys=("Issuer.example.org/x", "Issuer.example.organic/shop/x")),
+            declared("c", keys=("Issuer.example.org/other/x", "Issuer.example.org/shop/x")),
+        )
+    )
+    anywhere, nobody = Key.parse("Issuer.example.org/*/x"), Key.parse("Issuer.example.org/*/z")
+    assert memory.declaring(ESTATE, "laptop", [anywhere, nobody]) == {anywhere: ("a", "c")}
+
+
 def test_a_render_is_kept_while_an_application_refers_to_it(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     memory = open_memory(state)
     memory.advance(step(declared("web")))
