@@ -83,7 +83,7 @@ class Objects:
 
     def tree_of(self, object_id: str) -> str:
         """The tree of a commit; a tree is its own."""
-        return self.reading(lambda repository: str(repository[object_id].peel(pygit2.Tree).id))
+        return self.reading(lambda repository: _tree_of(repository[object_id]))
 
     def has_commit(self, object_id: str) -> bool:
         """Whether this commit is here."""
@@ -110,6 +110,11 @@ def _entries(repository: pygit2.Repository, object_id: str) -> list[Entry]:
     if sort != ObjectType.TREE or len(b"".join(map(b"".join, found))) + 2 * len(found) != len(content):
         raise KeyError(object_id)
     return found
+
+
+def _tree_of(found: pygit2.Object) -> str:
+    # A commit names its tree: that is not read for it, since it may have thousands of entries.
+    return str(found.tree_id if isinstance(found, pygit2.Commit) else found.peel(pygit2.Tree).id)
 
 
 def _mode(written: bytes) -> int:
