@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 from bench.estate import name
 from bench.requests import WRITES, asked, since, told
-from bench.walk import TICKS, Clone, Rows, Serve, serving, tell
+from bench.walk import TICKS, Clone, Rows, Serve, idle, serving, tell
 from tests.testbed import programs
 from tests.testbed.kubernetes.cluster import Cluster
 from tests.testbed.kubernetes.ledger import Ledger
@@ -146,6 +146,7 @@ def measure(chosen: argparse.Namespace, place: Path, cluster: Cluster) -> Rows:
     with serving(estate.bare, place / "state") as serve:
         serve.wait(lambda: serve.synced() >= count, PATIENCE, 0.5)
         time.sleep(5)
+        rows += idle(serve, 30)[1:]
         if "one" in what:
             rows += one_touched(serve, estate, cluster, count)
         if "hand" in what:
@@ -194,8 +195,8 @@ def pushed(serve: Serve, estate: Estate, cluster: Cluster, count: int) -> tuple[
     estate.declare(range(count))
     before, begun = asked(cluster), time.monotonic()
     serve.trigger()
-    # Not more often: what is measured answers it.
-    serve.wait(lambda: serve.synced() >= count, PATIENCE, 0.5)
+    # Not more often: what is measured answers it, and looks at everything for that.
+    serve.wait(lambda: serve.synced() >= count, PATIENCE, 0.5 if count < 5000 else 2.0)
     seconds = time.monotonic() - begun
     return seconds, before, asked(cluster)
 
