@@ -72,8 +72,12 @@ class ComposeGround(Ground):
             self.engine.docker("cp", str(file), f"{container}:/run/secrets/password")
 
     async def remove(self, owner: Owner, key: Key) -> None:
-        """Delete its containers."""
-        self.engine.docker("rm", "-f", *self.containers(key))
+        """Delete its containers, or the network."""
+        assert key in await self.world(), f"{key} is not there"
+        if key.kind == "Network":
+            self.engine.docker("network", "rm", f"{key.namespace}_{key.name}")
+        else:
+            self.engine.docker("rm", "-f", *self.containers(key))
 
     async def plant(self, owner: Owner, body: Body) -> None:
         """Make it as Compose does."""
