@@ -83,7 +83,7 @@ class Objects:
 
     def tree_of(self, object_id: str) -> str:
         """The tree of a commit; a tree is its own."""
-        return self.reading(lambda repository: _tree_of(repository[object_id]))
+        return self.reading(lambda repository: _tree_of(repository, object_id))
 
     def has_commit(self, object_id: str) -> bool:
         """Whether this commit is here."""
@@ -112,9 +112,12 @@ def _entries(repository: pygit2.Repository, object_id: str) -> list[Entry]:
     return found
 
 
-def _tree_of(found: pygit2.Object) -> str:
-    # A commit names its tree: that is not read for it, since it may have thousands of entries.
-    return str(found.tree_id if isinstance(found, pygit2.Commit) else found.peel(pygit2.Tree).id)
+def _tree_of(repository: pygit2.Repository, object_id: str) -> str:
+    kind, content = repository.odb.read(pygit2.Oid(hex=object_id))
+    if kind == ObjectType.COMMIT and content.startswith(b"tree "):
+        # It names its tree, which is not read for that: it may have thousands of entries.
+        return content[5:45].decode()
+    return str(repository[object_id].peel(pygit2.Tree).id)
 
 
 def _mode(written: bytes) -> int:
