@@ -8,7 +8,7 @@ import pytest
 
 from tests.components import missing
 from tests.end_to_end.estate import Files
-from tests.testbed.charts import ChartRepository, chart_repository
+from tests.testbed.charts import ChartRepository, chart_repository, token_gate
 from tests.testbed.docker.registry import PASSWORD, USER, Registry
 from tests.testbed.git_servers import git_daemon, http_server, hung_server, ssh_server
 from tests.testbed.golang import Missing
@@ -193,3 +193,16 @@ def test_what_is_damaged_is_fetched_again_and_what_nobody_uses_goes(
         second = base.commit({"base/a.yaml": "kind: B\n"})
         cache.commit(served.url(), second)
     assert [each.name for each in (tmp_path / "cache").glob("commits/*/*.git")] == [f"{second}.git"]
+
+
+def test_a_registry_that_wants_a_token_names_who_gives_it(tmp_path: Path, charts: ChartRepository) -> None:
+    digest = charts.publish("web", {})
+    with Registry.serving(tmp_path / "registry", "127.0.0.1") as registry, token_gate(registry.address) as gate:
+        charts.push("web-1.0.0", f"oci://{registry.address}/charts")
+        url = f"oci://127.0.0.1:{gate.port}/charts"
+        pinned = Pinned(url, "web", "1.0.0", digest)
+        assert sources(tmp_path, url, Credentials(USER, PASSWORD)).chart(pinned)
+        assert gate.told == [f"service=test&scope=repository:charts/web:pull {USER}:{PASSWORD}"]
+        gate.realm = "http://localhost:1/token"
+        with pytest.raises(SettingsError, match="is not among the sources"):
+            sources(tmp_path / "other", url, Credentials(USER, PASSWORD)).chart(pinned)

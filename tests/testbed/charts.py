@@ -6,10 +6,12 @@ import hashlib
 import os
 import subprocess
 import threading
+import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote
 
 from tests.testbed.programs import helm
 
@@ -104,6 +106,68 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         if location:
             self.send_header("Location", location)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+
+@dataclass
+class TokenGate:
+    """What stands before a registry and lets in who has a token from ``realm``; it gives them itself."""
+
+    registry: str
+    realm: str = ""
+    told: list[str] = field(default_factory=list)
+    """Who asked for a token: the query and the credentials."""
+    port: int = 0
+
+
+@contextlib.contextmanager
+def token_gate(registry: str) -> Iterator[TokenGate]:
+    """Stand before a registry."""
+    state = TokenGate(registry)
+
+    class Handler(_Gate):
+        served = state
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    state.port = server.server_address[1]
+    state.realm = f"http://127.0.0.1:{state.port}/token"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield state
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Gate(BaseHTTPRequestHandler):
+    served: TokenGate
+
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
+        pass
+
+    def do_GET(self) -> None:
+        kind, _, given = self.headers.get("Authorization", "").partition(" ")
+        path, _, query = self.path.partition("?")
+        if path == "/token":
+            self.served.told.append(f"{unquote(query)} {base64.b64decode(given).decode()}")
+            self._answer(200, b'{"token": "open-sesame"}')
+        elif (kind, given) == ("Bearer", "open-sesame"):
+            headers = {"Accept": self.headers["Accept"]}
+            with urllib.request.urlopen(urllib.request.Request(f"http://{self.served.registry}{self.path}", headers=headers)) as answer:
+                self._answer(200, answer.read())
+        else:
+            self._answer(401)
+
+    def _answer(self, status: int, content: bytes = b"") -> None:
+        self.send_response(status)
+        if status == 401:
+            challenge = f'Bearer realm="{self.served.realm}",service="test",scope="repository:charts/web:pull"'
+            self.send_header("WWW-Authenticate", challenge)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)

@@ -253,7 +253,8 @@ def _blocking(command: _Command, root: Path, bounds: Bounds) -> Completed:
     limits = Limits(deadline=bounds.deadline, output=bounds.output)
 
     async def restricted() -> Completed:
-        confine_landlock.restrict(command.reach)
+        if confine_landlock.version():
+            confine_landlock.restrict(command.reach)
         return await run(command.arguments, environment=environment, folder=root / WORK, limits=limits)
 
     with ThreadPoolExecutor(1) as thread:

@@ -7,6 +7,7 @@ import ctypes
 import os
 import stat
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -49,7 +50,18 @@ class Reach:
 
 @lru_cache(1)
 def version() -> int:
-    """The version of the interface; 0 where the kernel has none. 4 knows TCP, 6 signals and abstract sockets."""
+    """The version of the interface; 0 where the kernel has none, or we may not use it: found out by trying, in a thread that ends.
+    4 knows TCP, 6 signals and abstract sockets."""
+    with ThreadPoolExecutor(1) as thread:
+        try:
+            thread.submit(restrict, Reach()).result()
+        except OSError:
+            return 0
+    return _told()
+
+
+@lru_cache(1)
+def _told() -> int:
     try:
         return max(_call(_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_GET_VERSION)), 0)
     except (OSError, AttributeError):
@@ -61,7 +73,7 @@ def restrict(reach: Reach) -> None:
 
     What the kernel does not know is left out. Raises OSError.
     """
-    known = version()
+    known = _told()
     if not known:
         return
     files = _FILE_RIGHTS[max(each for each in _FILE_RIGHTS if each <= known)] if reach != Reach() else 0
