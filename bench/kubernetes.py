@@ -337,13 +337,17 @@ def many_config_maps(chosen: argparse.Namespace, place: Path) -> Rows:
     if cluster is None:
         raise SystemExit("the cluster has gone")
     with serving(estate.bare, place / "state") as serve:
+        began = processor(cluster)
         seconds, before, after = pushed(serve, estate, cluster, count)
+        used = f"{serve.processor():.1f} and {processor(cluster) - began:.1f} s"
         memory = f"{serve.memory('VmHWM'):.0f}; {serve.memory('VmRSS'):.0f} MiB"
         return [
             (f"{count} applications of one ConfigMap, from push to all ready", "300 s for 10,000", f"{seconds:.1f} s"),
             ("resident memory (highest; afterwards)", "-", memory),
+            ("processor time of Trueup, and of the cluster meanwhile", "-", used),
             ("time by stage, all applications together", "-", division(serve)),
             ("requests", "-", told(before, after)),
+            ("load of the machine, over a minute", "-", f"{os.getloadavg()[0]:.1f}"),
         ]
 
 
