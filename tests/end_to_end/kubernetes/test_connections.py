@@ -3,12 +3,13 @@
 import asyncio
 import base64
 import json
+from typing import Any
 
 import aiohttp
 import pytest
 
 from tests.end_to_end.kubernetes.shop import Shop
-from tests.end_to_end.kubernetes.test_drift import watching
+from tests.end_to_end.kubernetes.test_drift import SOON, watching
 from tests.end_to_end.kubernetes.test_faults import gate, mortal
 from tests.testbed.kubernetes.cluster import Cluster, wait_until
 from tests.testbed.kubernetes.gate import Gate
@@ -187,3 +188,38 @@ async def test_in_a_pod_its_service_account_is_used_and_its_namespace(closed_sho
         assert shop.get("configmaps", "page")["metadata"]["managedFields"][0]["manager"] == "trueup"
         assert await shop.changes(desired) == {}
     account.close()
+
+
+async def test_a_watch_that_was_cut_is_resumed_and_not_begun_again(gate: Gate, closed_shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Request] = []
+    stream = Connection.stream
+
+    def noted(self: Connection, request: Request) -> Any:
+        asked.append(request)
+        return stream(self, request)
+
+    monkeypatch.setattr(Connection, "stream", noted)
+    shop = closed_shop
+    async with shop.opened():
+        await shop.make(shop.desired(shop.config_map("page")))
+        async with watching(shop) as told:
+            shop.patch("configmaps", "page", {"data": {"colour": "blue"}})
+            await asyncio.wait_for(told.get(), SOON)
+            asked.clear()
+            gate.cut()
+            shop.patch("configmaps", "page", {"data": {"colour": "green"}})
+            await asyncio.wait_for(told.get(), SOON)
+    resumed = [request.query for request in asked]
+    assert resumed
+    for query in resumed:
+        assert int(query["resourceVersion"]) > 1
+        assert query["allowWatchBookmarks"] == "true"
+        assert "trueup.dev/owner=" in query["labelSelector"]
+        assert "sendInitialEvents" not in query
+
+
+async def test_a_hundred_objects_go_over_few_connections_that_are_kept(gate: Gate, closed_shop: Shop) -> None:
+    closed_shop.options["concurrency"] = 4
+    async with closed_shop.opened():
+        await closed_shop.make(closed_shop.desired(*(closed_shop.config_map(f"page-{number}") for number in range(100))))
+    assert gate.passed <= 5

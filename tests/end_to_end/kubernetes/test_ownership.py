@@ -191,3 +191,24 @@ async def test_a_kind_that_left_the_cluster_is_told_and_no_trouble(shop: Shop) -
         async for _ in runtime.apply(desired, ()):
             pass
     assert "Gadget.gone.example.org" in group_kinds(shop)
+
+
+async def test_members_beside_the_record_are_found_as_those_elsewhere_are(shop: Shop) -> None:
+    elsewhere = shop.config_map("elsewhere")
+    elsewhere["metadata"]["namespace"] = shop.cluster.namespace(f"{shop.namespace}-annex")
+    shop.options["namespace"] = shop.namespace
+    async with shop.opened():
+        await shop.make(shop.desired(elsewhere, shop.config_map("page"), shop.config_map("old")))
+    async with shop.opened():
+        desired = shop.desired(elsewhere, shop.config_map("page"), revision="2" * 40)
+        assert await shop.changes(desired) == {f"ConfigMap/{shop.namespace}/old": Verb.DELETE}
+        await shop.make(desired)
+        assert await shop.changes(desired) == {}
+        async for _ in shop.runtime.apply(desired, ()):
+            pass
+        version = shop.parent()["metadata"]["resourceVersion"]
+        async for _ in shop.runtime.apply(desired, ()):
+            pass
+        assert shop.parent()["metadata"]["resourceVersion"] == version
+        await shop.make(replace(desired, manifests=(), removed=True))
+        assert shop.parents() == []

@@ -194,3 +194,17 @@ async def test_waves_and_kinds_have_their_order(shop: Shop) -> None:
     assert waves["late"] < waves["web"]
     assert [outcome.key.name for outcome in await shop.make(shop.desired())] == ["late", "web", "page", "runner"]
     assert states(await shop.walk(shop.desired())) == {}
+
+
+async def test_a_status_that_is_written_is_no_reason_to_try_anything_out(shop: Shop) -> None:
+    desired = shop.desired(shop.deployment("web", replicas=0))
+    await shop.make(desired)
+    await shop.plan(desired)
+    version = shop.get("deployments.apps/v1", "web")["metadata"]["resourceVersion"]
+    status = {"status": {"observedGeneration": 1, "conditions": [{"type": "Painted", "status": "True"}]}}
+    path = f"{shop.path('deployments.apps/v1')}/web/status"
+    assert shop.cluster.request("PATCH", path, status, "application/merge-patch+json")[0] == 200
+    assert shop.get("deployments.apps/v1", "web")["metadata"]["resourceVersion"] != version
+    async with shop.opened():
+        assert (await shop.plan(desired)).summary.unchanged == 1
+        assert "PATCH" not in shop.runtime._cluster.connection.counts

@@ -145,3 +145,17 @@ def pods(shop: Shop) -> list[str]:
     """The pods that are not on their way out."""
     found: list[dict[str, Any]] = shop.cluster.get(shop.path("pods"))["items"]
     return [each["metadata"]["name"] for each in found if "deletionTimestamp" not in each["metadata"]]
+
+
+async def test_a_rule_of_the_target_judges_what_is_live(shop: Shop) -> None:
+    red = {"when": "data.colour == 'red'", "messageExpression": "metadata.name + ' is ' + data.colour"}
+    shop.options["health"] = [{"kind": "ConfigMap", "degraded": red, "healthy": "data.colour == 'green'"}]
+    async with shop.opened():
+        for colour, expected in (
+            ("red", Health(State.DEGRADED, "page is red")),
+            ("grey", Health(State.PROGRESSING, "it is not healthy yet")),
+            ("green", Health(State.HEALTHY)),
+        ):
+            desired = shop.desired(shop.config_map("page", {"colour": colour}))
+            await shop.make(desired)
+            assert await judged(shop, desired, "ConfigMap", lambda health: True) == expected

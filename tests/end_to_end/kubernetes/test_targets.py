@@ -1,6 +1,8 @@
 """What a target may do, and in whose name."""
 
 import asyncio
+import base64
+import json
 from typing import Any
 
 import pytest
@@ -142,3 +144,31 @@ async def test_a_kind_that_may_not_be_watched_is_the_trouble_of_who_asks_for_it_
         async with asyncio.timeout(4):
             await shop.make(shop.desired(shop.config_map("page")))
             await shop.make(shop.desired())
+
+
+@pytest.mark.parametrize("proof", ["certificate", "token"])
+async def test_a_target_may_name_its_server_and_how_it_proves_who_it_is(shop: Shop, proof: str) -> None:
+    user = json.loads(shop.cluster.kubeconfig.read_text(encoding="utf-8"))["users"][0]["user"]
+    shop.secrets |= {"chain": decoded(user["client-certificate-data"]), "key": decoded(user["client-key-data"])}
+    names = {"clientCertificate": {"secret": "chain"}, "clientKey": {"secret": "key"}}
+    if proof == "token":
+        grant(shop, "deployer", {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]})
+        answer = shop.cluster.request("POST", f"{shop.path('serviceaccounts')}/deployer/token", {"spec": {}})[1]
+        shop.secrets, names = {"token": answer["status"]["token"]}, {"token": {"secret": "token"}}
+        shop.options.update(namespaces=[shop.namespace], namespace=shop.namespace)
+    authority = shop.cluster.authority().certificate.decode()
+    shop.options.update(server=shop.cluster.url, certificateAuthority=authority, **names)
+    del shop.allowed["kubeconfig"]
+    with pytest.raises(SettingsError, match="may not use the server"):
+        async with shop.opened():
+            pass
+    shop.allowed["servers"] = [shop.cluster.url]
+    async with shop.opened():
+        desired = shop.desired(shop.config_map("page"))
+        await shop.make(desired)
+        assert await shop.changes(desired) == {}
+        await shop.make(shop.desired())
+
+
+def decoded(text: str) -> str:
+    return base64.b64decode(text).decode()

@@ -29,6 +29,8 @@ from trueup.runtimes.kubernetes.marks import (
 CONFIG_MAPS: Final = Resource("", "v1", "ConfigMap", "configmaps", True, frozenset())
 NAMESPACES: Final = Resource("", "v1", "Namespace", "namespaces", False, frozenset())
 _TOOL: Final = "trueup"
+# A set may always have members beside its parent, and an ApplySet does not say whether it has; who looks for them wants to know.
+_HERE: Final = "membersHere"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,8 @@ class Parent:
             return None
         said = annotations(live.body)
         _check_tool(live, str(said.get(TOOLING, "")))
-        namespaces = _listed(said.get(ADDITIONAL_NAMESPACES))
+        here = {live.key.namespace} if data.get(_HERE) else set[str]()
+        namespaces = _listed(said.get(ADDITIONAL_NAMESPACES)) | here
         revision, synced = str(data.get("revision", "")), str(data.get("synced", ""))
         return cls(marks, revision, _policy(data.get("policy")), _listed(said.get(GROUP_KINDS)), namespaces, synced)
 
@@ -75,6 +78,7 @@ class Parent:
         others = sorted(self.namespaces - {self.marks.own_namespace})
         data = {"repository": owner.repository, "application": owner.application, "revision": self.revision}
         policy = self.policy.model_dump_json(by_alias=True, exclude_defaults=True)
+        here = {_HERE: "true"} if self.marks.own_namespace in self.namespaces else {}
         return {
             "apiVersion": "v1",
             "kind": "ConfigMap",
@@ -84,7 +88,7 @@ class Parent:
                 "labels": {SET_ID: self.marks.id, OWNER: repository_label(owner.repository)},
                 "annotations": {**said, ADDITIONAL_NAMESPACES: ",".join(others)},
             },
-            "data": {**data, "policy": policy, **({"synced": self.synced} if self.synced else {})},
+            "data": {**data, "policy": policy, **here, **({"synced": self.synced} if self.synced else {})},
         }
 
 
