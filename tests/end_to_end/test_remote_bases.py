@@ -1,5 +1,7 @@
 """A kustomization may name a commit of another repository, which Trueup fetches and the operator allows."""
 
+import hashlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 from tests.components import missing
 from tests.end_to_end.estate import Estate, Files, application, documents, eventually, target, thing
 from tests.testbed import programs
+from tests.testbed.charts import chart_repository
 from tests.testbed.git_servers import HttpServer, http_server
 from tests.testbed.golang import Missing
 from tests.testbed.repositories import Workplace
@@ -180,3 +183,35 @@ async def test_what_is_wrong_in_a_base_is_told_at_the_line_that_names_it(
         message = (await operator.status("web")).message
     assert message.startswith("web/kustomization.yaml:3: ")
     assert told in message
+
+
+async def test_a_file_over_http_is_pinned_by_its_digest(
+    estate: Estate, program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trueup.toolkit.sources.cache.CALM", 0.0)
+    monkeypatch.setenv("BASES_TOKEN", TOKEN)
+    with chart_repository(tmp_path, TOKEN) as files:
+        (tmp_path / "charts").mkdir()
+        served, url = tmp_path / "charts/install.yaml", f"{files.url}/install.yaml"
+        served.write_text(documents(thing("far", size=1)))
+        digest = f"sha256:{hashlib.sha256(served.read_bytes()).hexdigest()}"
+        kustomization = f"namePrefix: my-\nresources:\n- {url}\nconfigurations: [names.yaml]\n"
+        names = {"web/names.yaml": REMOTE["parts/names.yaml"]}
+        estate.commit({"trueup.yaml": documents(target(), application("web")), "web/kustomization.yaml": kustomization, **names})
+        async with estate.operator(**settings(program, files.url)) as operator:
+            await operator.apply()
+            assert "is not pinned" in (await operator.status("web")).message
+            assert files.asked == []
+            declared = application("web", render={"with": "kustomize", "digests": {url: digest}})
+            estate.commit({"trueup.yaml": documents(target(), declared)})
+            (plan,) = await operator.plan()
+            assert (plan.actions[0].origin.file, plan.actions[0].origin.line) == ("web/kustomization.yaml", 3)
+            await operator.apply()
+            assert operator.problem is None
+            assert estate.world().names() == ["Thing/my-far"]
+            served.write_text(documents(thing("exchanged")))
+            shutil.rmtree(estate.state / "sources")
+            estate.commit({"web/kustomization.yaml": kustomization.replace("my-", "your-")})
+            await operator.apply()
+            assert "is not what was pinned" in (await operator.status("web")).message
+    assert estate.world().names() == ["Thing/my-far"]

@@ -59,8 +59,7 @@ class Patch(Declared):
 class KustomizeOptions(Declared):
     """Options of ``render: {with: kustomize}``; paths are relative to the application's folder.
 
-    The last three are for ``helmCharts``: the digests of charts that are fetched (``NAME-VERSION`` -> digest), and what charts see of the
-    API.
+    ``digests``: of what is fetched, a file by its address or a chart by ``NAME-VERSION``. The last two are what charts see of the API.
     """
 
     images: tuple[Image, ...] = ()
@@ -187,8 +186,8 @@ class Kustomize:
         completed = self._built(files, self._for_charts(application) if closure.charts else [])
         if not completed.succeeded:
             faults = broken(closure, forest) or [_why(completed, closure, start)]
-            raise DeclarationError([forest.located(each) for each in faults])
-        origins = Origins(forest, closure.files, start, OVERLAY)
+            raise DeclarationError([forest.located(closure.unplaced(each)) for each in faults])
+        origins = Origins(forest, closure, start, OVERLAY)
         keep_note = "originAnnotations" in _metadata(top)
         return _manifests(_objects(completed.out, start), forest, origins, keep_note)
 

@@ -2,7 +2,7 @@
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import msgspec
@@ -11,8 +11,8 @@ from trueup.model.contracts import Inputs
 from trueup.model.errors import Awaited, DeclarationError, Fault, Refused, SettingsError, Unreachable, UsageError
 from trueup.model.source import resolve_path
 from trueup.renderers.kustomize.charts import EXACT, NamedChart, charts
-from trueup.renderers.kustomize.forest import Forest, Reference
-from trueup.renderers.kustomize.remote import is_remote, remote_base
+from trueup.renderers.kustomize.forest import OUTSIDE, Forest, Reference
+from trueup.renderers.kustomize.remote import is_file, is_remote, remote_base
 from trueup.toolkit.documents import Document, Path, read
 from trueup.toolkit.sources.unpacked import unpacked
 
@@ -35,7 +35,7 @@ class Closure:
 
     tree: Forest
     digests: Mapping[str, str] = field(default_factory=dict)
-    """Chart, as ``NAME-VERSION`` -> the digest of its archive."""
+    """Chart, as ``NAME-VERSION``, or file, by its address -> the digest."""
     files: dict[str, str] = field(default_factory=dict)
     absent: set[str] = field(default_factory=set)
     faults: list[Fault] = field(default_factory=list)
@@ -49,7 +49,9 @@ class Closure:
     charts: dict[str, str] = field(default_factory=dict)
     """The folders of charts -> their object ids; empty for those that were fetched."""
     fetched: dict[str, bytes] = field(default_factory=dict)
-    """The files of charts that were fetched, where kustomize looks for them."""
+    """The files that were fetched, where kustomize looks for them."""
+    named: dict[str, Reference] = field(default_factory=dict)
+    """The place of a single file that was fetched -> who names it."""
     _seen: set[str] = field(default_factory=set)
 
     @property
@@ -111,6 +113,9 @@ class Closure:
         if not roots:
             self._blame(named, f"`{entry}` lies outside of the repository", "copy the file into the repository")
             return
+        if entry in self.digests and is_file(entry):
+            self._fetch_file(entry, self.digests[entry], named)
+            return
         try:
             base = remote_base(entry)
             root = self.tree.plant(base, named)
@@ -125,6 +130,24 @@ class Closure:
                 self.enter(self.outside[entry], named)
             else:
                 self._blame(named, f"`{entry}` leaves the repository", "name a path inside the repository")
+
+    def _fetch_file(self, entry: str, digest: str, named: Reference) -> None:
+        place = f"{OUTSIDE}/files/{digest.removeprefix('sha256:')}.yaml"
+        try:
+            self.fetched[place] = self.tree.sources.file(entry, digest)
+        except (SettingsError, Unreachable, Refused) as error:
+            self.awaited = True
+            self._blame(named, error.message, error.hint)
+        else:
+            self.outside[entry] = place
+            self.named[place] = named
+
+    def unplaced(self, fault: Fault) -> Fault:
+        """A fault that names files that were fetched by their addresses."""
+        message = fault.message
+        for entry, place in self.outside.items():
+            message = message.replace(place, entry)
+        return replace(fault, message=message)
 
     def _take_chart(self, chart: NamedChart, named: Reference) -> None:
         """A chart that lies where kustomize looks for it, or is pinned and fetched to there."""

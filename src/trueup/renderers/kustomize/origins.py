@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from trueup.model.errors import DeclarationError
 from trueup.model.manifest import Body, Origin
+from trueup.renderers.kustomize.closure import Closure
 from trueup.renderers.kustomize.forest import Forest
 from trueup.toolkit.documents import Document, read
 
@@ -17,9 +18,10 @@ CHARTS: Final = "HelmChartInflationGenerator"
 class Origins:
     """Reads what kustomize noted at each object (``buildMetadata: [originAnnotations]``), and finds the line."""
 
-    def __init__(self, tree: Forest, files: Mapping[str, str], start: str, built_in: str) -> None:
+    def __init__(self, tree: Forest, closure: Closure, start: str, built_in: str) -> None:
         self._tree = tree
-        self._files = files
+        self._files = closure.files
+        self._named = closure.named
         self._otherwise = Origin(start, 1)
         # The paths are relative to where it was built.
         self._built_in = built_in
@@ -28,6 +30,8 @@ class Origins:
     def of(self, body: Body) -> Origin:
         """Where the object comes from: the kustomization itself when it cannot be told."""
         noted = _noted(body)
+        if reference := self._named.get(self._place(noted.get("path"))):
+            return Origin(reference.file, reference.line)
         path, generator = self._path(noted.get("path")), self._path(noted.get("configuredIn"))
         if path:
             return Origin(path, self._line(path, body))
@@ -37,10 +41,12 @@ class Origins:
         return self._otherwise
 
     def _path(self, noted: object) -> str | None:
-        if not isinstance(noted, str):
-            return None
-        path = posixpath.normpath(posixpath.join(self._built_in, noted)).removeprefix("tree/")
+        path = self._place(noted)
         return path if path in self._files else None
+
+    def _place(self, noted: object) -> str:
+        """What was noted as a path of the tree; empty for nothing."""
+        return posixpath.normpath(posixpath.join(self._built_in, noted)).removeprefix("tree/") if isinstance(noted, str) else ""
 
     def _line(self, path: str, body: Body) -> int:
         """A name may have been given a prefix or suffix since."""

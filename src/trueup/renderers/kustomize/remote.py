@@ -35,13 +35,20 @@ def is_remote(entry: str) -> bool:
     return bool(_IS_REMOTE.search(entry))
 
 
+def is_file(entry: str) -> bool:
+    """Whether it is a file over HTTP, not a folder of a Git repository."""
+    address, _, query = entry.partition("?")
+    return address.startswith(("http://", "https://")) and bool(_RAW.search(address)) and "ref=" not in query and "version=" not in query
+
+
 def remote_base(entry: str) -> RemoteBase:
     """What an entry names. Raises UsageError when it is not pinned to a commit, with what to write."""
     address, _, query = entry.removeprefix("git::").partition("?")
     asked = parse_qs(query)
     reference = (asked.get("ref") or asked.get("version") or [""])[0].lower()
-    if not reference and address.startswith("http") and _RAW.search(address):
-        raise _unpinned(entry, "copy the file into the repository, or name the folder of a Git repository and its commit")
+    if is_file(entry):
+        hint = f"add `digests: {{'{entry}': sha256:(what `sha256sum` says of it)}}` to the application's `render`, or copy the file"
+        raise _unpinned(entry, hint)
     if not _COMMIT.fullmatch(reference):
         raise _unpinned(entry, f"pin it to a commit: `{address}?ref=` and the 40 digits of its id")
     split = _ADDRESS.fullmatch(address)

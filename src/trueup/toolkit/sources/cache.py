@@ -4,6 +4,7 @@ On disk, below the folder of the cache::
 
     commits/<hash of the address>/<commit>.git    a bare repository with the files of one commit
     charts/<sha256>.tgz                           an archive, called by its digest
+    files/<sha256>                                a file, called by its digest
 """
 
 import asyncio
@@ -19,9 +20,9 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, Final, TypeVar
 
-from trueup.model.errors import SettingsError, TrueupError
+from trueup.model.errors import Refused, SettingsError, TrueupError
 from trueup.toolkit.git.git_tree import GitTree
-from trueup.toolkit.git.remote import remote
+from trueup.toolkit.git.remote import remote, scrub
 from trueup.toolkit.process import Limits
 from trueup.toolkit.sources.allowed import Policy
 from trueup.toolkit.sources.charts import Pinned, archive_of, digest_of
@@ -88,6 +89,22 @@ class Sources:
 
         return self._in_turn(f"{chart.repository} {chart.reference} {chart.digest}", fetch)
 
+    def file(self, url: str, digest: str) -> bytes:
+        """A file at an address, by its digest (``sha256:`` and 64 digits)."""
+        kept = self._place("files") / digest.removeprefix("sha256:")
+
+        def fetch() -> bytes:
+            content = kept.read_bytes() if kept.is_file() else b""
+            if hashlib.sha256(content).hexdigest() != kept.name:
+                content = _waited(lambda: self._download.fetch(url))
+                _demand(content, digest, url)
+                _keep(kept, content)
+            self._used(kept)
+            return content
+
+        self._policy.of(url)
+        return self._in_turn(f"{url} {digest}", fetch)
+
     def published(self, chart: Pinned) -> str:
         """The digest that the repository itself gives for a chart now, for a hint; empty when it cannot be told."""
         self._policy.of(chart.repository)
@@ -105,7 +122,7 @@ class Sources:
         """Remember that it was used, and let go of what was not for a long time."""
         os.utime(place)
         folder = self._place("")
-        for each in (*folder.glob("commits/*/*.git"), *folder.glob("charts/*.tgz")):
+        for each in (*folder.glob("commits/*/*.git"), *folder.glob("charts/*.tgz"), *folder.glob("files/*")):
             with suppress(OSError):  # another process was first
                 if time.time() - each.stat().st_mtime > KEPT_SECONDS:
                     shutil.rmtree(each) if each.is_dir() else each.unlink()
@@ -129,6 +146,13 @@ def _waited(ask: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
     """In a loop of its own, in a thread of its own: the caller may be in a loop."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(lambda: asyncio.run(ask())).result()
+
+
+def _demand(content: bytes, digest: str, url: str) -> None:
+    found = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    if found != digest:
+        hint = "find out why it was exchanged before you pin it anew"
+        raise Refused(f"{scrub(url)} is not what was pinned: it has {found}", where=scrub(url), hint=hint)
 
 
 def _keep(file: Path, content: bytes) -> None:
