@@ -12,6 +12,8 @@ from tests.end_to_end.kubernetes.test_walk import Place, config_map
 from tests.testbed.kubernetes.cluster import Cluster
 from trueup.model.manifest import Body
 
+pytestmark = pytest.mark.timeout(180)
+
 FAILS = "testbed/fails"
 
 
@@ -166,6 +168,26 @@ def test_a_removal_that_was_held_runs_its_hooks_once_approved_also_when_the_memo
     assert done(last_run(place)) == ["create before", "delete page"]
     assert jobs(place) == []
     assert place.get("configmaps", "page") is None
+
+
+def test_a_removal_that_was_left_halfway_goes_on_with_the_hooks_that_it_began_with(place: Place) -> None:
+    declare(place, hook("before", "PreDelete", image="testbed/never"), config_map("page"), hook("after", "PostDelete"), timeout="5m")
+    assert place.trueup("apply").code == 0
+    place.commit({"trueup.yaml": place.declarations(), "web/web.yaml": []})
+    assert place.trueup("apply", "--no-wait").code == 0
+    assert jobs(place) == ["before"]
+    begun = place.get("batch/v1/jobs", "before")["metadata"]["uid"]
+    place.commit({"notes.yaml": [{"another": "commit"}]})
+    assert place.trueup("apply", "--no-wait").code == 0
+    assert place.get("batch/v1/jobs", "before")["metadata"]["uid"] == begun, "it runs once"
+    pods = f"/api/v1/namespaces/{place.namespace}/pods"
+    [pod] = place.cluster.get(f"{pods}?labelSelector=job-name=before")["items"]
+    path = f"{pods}/{pod['metadata']['name']}/status"
+    status, answer = place.cluster.request("PATCH", path, {"status": {"phase": "Succeeded"}}, "application/merge-patch+json")
+    assert status == 200, answer
+    assert place.trueup("apply").code == 0
+    assert done(last_run(place)) == ["create before", "delete page", "create after"]
+    assert jobs(place) == []
 
 
 def test_what_is_kept_when_it_leaves_git_runs_no_hook(place: Place) -> None:
