@@ -113,3 +113,18 @@ def test_old_versions_of_a_folder_leave_the_host(site: Site) -> None:
         site.apply()
     assert read(site, "web", "/conf/a") == "2\n"
     assert versions(site) == 1
+
+
+def test_files_that_a_prune_took_are_put_back(site: Site) -> None:
+    web = {**READER, "volumes": ["./conf:/conf:ro"], "deploy": {"update_config": {"monitor": "100ms"}}}
+    site.write({"web": web, "other": READER}, {"conf/a": "one\n"})
+    site.apply()
+    before = site.running()
+    site.engine.docker("rm", "--force", "trueup_shop_carrier")
+    site.engine.docker("volume", "rm", "trueup_shop")
+    assert "its files are gone" in site.trueup("plan", "--all").out
+    site.apply("--all")
+    assert read(site, "web", "/conf/a") == "one\n"
+    site.engine.docker("restart", "--time=0", "shop-web-1")
+    assert read(site, "web", "/conf/a") == "one\n"
+    assert site.running()["shop-other-1"] == before["shop-other-1"]

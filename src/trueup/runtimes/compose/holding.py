@@ -54,7 +54,7 @@ def held_in(labelled: Iterable[tuple[str, Mapping[str, str]]], records: Mapping[
     owners: dict[str, tuple[Key, Owner]] = {}
     for key, holding in owned.items():
         if holding.marks.owner is not None:
-            owners |= {identity: (key, holding.marks.owner) for identity in holding.ids}
+            owners |= dict.fromkeys(holding.ids, (key, holding.marks.owner))
     images: dict[str, dict[Key, Owner]] = {}
     for identity, labels in everything:
         if identity in owners and labels.get(IMAGE):

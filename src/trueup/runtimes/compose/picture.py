@@ -13,6 +13,7 @@ from trueup.model.manifest import Body
 from trueup.runtimes.compose import record
 from trueup.runtimes.compose.carrier import OF_PROJECT, Carrier
 from trueup.runtimes.compose.container import is_of_a_project
+from trueup.runtimes.compose.delivery import Delivery
 from trueup.runtimes.compose.engine import Absent, Engine
 from trueup.runtimes.compose.holding import Held, held_in, identity_of
 from trueup.runtimes.compose.images import Images, Shelf
@@ -66,6 +67,7 @@ class Picture:
         self._stale: set[str] = set(_ALL)
         self._inspected: dict[str, Body] = {}
         self._records: dict[str, Record] = {}
+        self._links: dict[str, frozenset[str]] = {}
         self._carriers: dict[str, Carrier] = {}
         self._looking = asyncio.Lock()
         self._contents: dict[tuple[str, str], bytes] = {}
@@ -115,6 +117,14 @@ class Picture:
             self._records[project] = await record.load(self.carrier(project))
         return self._records[project]
 
+    async def links(self, project: str, shot: Shot) -> frozenset[str]:
+        """The mounts of a project that lead to a version of their files."""
+        if project not in shot.projects:
+            return frozenset()
+        if not self.kept or project not in self._links:
+            self._links[project] = frozenset(await Delivery(self.carrier(project)).links())
+        return self._links[project]
+
     async def records(self, shot: Shot) -> dict[str, Record]:
         """What is remembered of every project."""
         projects = sorted(shot.projects)
@@ -139,6 +149,8 @@ class Picture:
     def doubt(self, *kinds: str, containers: Iterable[str] = ()) -> None:
         """These lists, or containers, are not as they were."""
         self._stale.update(kinds)
+        if VOLUMES in kinds:
+            self._links.clear()
         for identity in containers:
             self._stale.add(CONTAINERS)
             self._inspected.pop(identity, None)
@@ -155,6 +167,7 @@ class Picture:
         self._stale = set(_ALL)
         self._inspected.clear()
         self._contents.clear()
+        self._links.clear()
         self._records.clear()
 
     async def _inspection(self, identity: str) -> Body | None:
