@@ -18,6 +18,7 @@ from trueup.model.run import Trigger
 
 JITTER: Final = 0.1
 LOOK_FOR_OTHERS: Final = 0.2
+JUST_NOW: Final = 1.0
 LOOK_FOR_THE_DEAD: Final = 5.0
 SET_BACK: Final = 1.0
 RENEW: Final = 20.0
@@ -212,13 +213,16 @@ class Loop:
 
     async def _listen_to_others(self) -> None:
         """A command in another process writes the same memory: its wake-ups are seen here."""
-        seen = await self.store(self.memory.moved)
+        seen, written = await self.store(self.memory.moved), 0.0
         while True:
             await asyncio.sleep(LOOK_FOR_OTHERS)
-            now = await self.store(self.memory.moved)
-            if now != seen:
-                seen = now
-                self.woken.set()
+            before, written = written, self.memory.written_at()
+            # The time of a write is known to a few milliseconds: what was written just now may have been followed by more.
+            if written != before or time.time() - written < JUST_NOW:
+                now = await self.store(self.memory.moved)
+                if now != seen:
+                    seen = now
+                    self.woken.set()
             await self._mind_the_clock()
 
     async def _mind_the_clock(self) -> None:

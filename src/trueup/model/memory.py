@@ -89,6 +89,9 @@ class Queue(Protocol):
     def moved(self) -> int:
         """A number that changes when another process has written (SQLite: ``PRAGMA data_version``)."""
 
+    def written_at(self) -> float:
+        """When anybody wrote last, this process included (seconds since the epoch); costs next to nothing, and waits for nobody."""
+
 
 class Input(msgspec.Struct, frozen=True):
     """One input of an application's render. ``kind``: file, folder (its listing), absent, whole (a folder with all below it), link

@@ -92,6 +92,7 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._log = path.with_name(f"{path.name}-wal")
         self._lock = threading.Lock()
         with _told(path):
             self._connection = _connect(path)
@@ -112,6 +113,13 @@ class Database:
         """A number that changes when another process has written; writes of this one do not change it."""
         with self._lock, _told(self._path):
             return int(self._connection.execute("pragma data_version").fetchone()[0])
+
+    def written_at(self) -> float:
+        """When somebody, this process included, wrote last, in seconds since the epoch. Asks the file system alone and waits for nobody."""
+        try:
+            return self._log.stat().st_mtime
+        except OSError:
+            return 0.0
 
     def close(self) -> None:
         """Let go of the file. Doing it twice is doing it once."""

@@ -143,6 +143,9 @@ class StoredQueue:
     def moved(self) -> int:
         return self._database.moved()
 
+    def written_at(self) -> float:
+        return self._database.written_at()
+
     def _change(self, statement: str, row: Row, lease: Lease, parameters: Mapping[str, Value]) -> int:
         with self._database.writing() as transaction:
             return transaction.change(statement, {**_mine(transaction, row, lease), **parameters})

@@ -136,6 +136,14 @@ def test_a_write_of_another_process_is_noticed(memory: Memory, state: Path) -> N
     assert memory.moved() != at_first
 
 
+def test_when_anybody_wrote_last_is_known_without_asking_the_memory(memory: Memory, state: Path) -> None:
+    time.sleep(0.05)
+    begun = time.time() - 0.02
+    assert memory.written_at() < begun
+    fork(lambda: open_memory(state).wake([WEB], Trigger.PUSH)).join(30)
+    assert begun < memory.written_at() <= time.time() + 0.02
+
+
 def test_processes_that_start_at_once_make_one_memory(state: Path) -> None:
     processes = [fork(lambda: open_memory(state).wake([WEB], Trigger.PUSH)) for _ in range(6)]
     for process in processes:
