@@ -5,6 +5,7 @@ from typing import Any
 
 from trueup.renderers.compose.located import Faults, Place, Table
 from trueup.renderers.compose.shapes import LEFT_OUT, decimal, size
+from trueup.toolkit.waves import batches
 
 
 def check(model: Table, faults: Faults) -> None:
@@ -134,26 +135,11 @@ class _Checking:
 
     def cycles(self) -> None:
         """A service cannot wait for one that waits for it."""
-        done: set[str] = set()
-        for name in self.services:
-            trail = _cycle(self.services, name, (), done)
-            if trail:
-                place = self.services[name].place_of("depends_on")
-                self.faults.add(place, f"services depend on each other: {' -> '.join(trail)}", "remove one of the dependencies")
-                return
-
-
-def _cycle(services: Table, name: str, trail: tuple[str, ...], done: set[str]) -> tuple[str, ...]:
-    if name in trail:
-        return (*trail[trail.index(name) :], name)
-    if name in done or name not in services:
-        return ()
-    for other in services[name].get("depends_on") or ():
-        found = _cycle(services, other, (*trail, name), done)
-        if found:
-            return found
-    done.add(name)
-    return ()
+        try:
+            batches({name: service.get("depends_on") or () for name, service in self.services.items()})
+        except ValueError as error:
+            first = self.services[str(error).partition(" -> ")[0]]
+            self.faults.add(first.place_of("depends_on"), f"services depend on each other: {error}", "remove one of the dependencies")
 
 
 def _named(service: Table) -> Iterator[tuple[str, str, Place]]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from trueup.renderers.compose.files import inside
 from trueup.renderers.compose.interpolation import Unset
@@ -10,6 +10,8 @@ from trueup.renderers.compose.located import Faults, Place, Table, Within, clone
 from trueup.renderers.compose.merging import Merging, take_back
 from trueup.renderers.compose.paths import is_remote
 from trueup.renderers.compose.reading import Steps
+
+_DEEPEST: Final = 50
 
 
 @dataclass(slots=True)
@@ -69,6 +71,9 @@ class Extending:
             return None
         if named not in source.services:
             self._faults.add(place, f"`{source.file}` has no service `{named}` to extend", "correct its name, or the file's")
+            return None
+        if len(trail) > _DEEPEST:
+            self._faults.add(place, "services extend each other too deeply", f"at most {_DEEPEST} may, one after the other")
             return None
         if (source.file, named) in trail:
             self._faults.add(place, f"the service `{named}` extends itself", "remove one of the `extends`")

@@ -5,6 +5,7 @@ import posixpath
 from trueup.model.contracts import Inputs, Tree
 from trueup.model.errors import DeclarationError
 from trueup.renderers.compose.located import Faults, Place, Within
+from trueup.toolkit.documents import LARGEST
 
 
 class Files:
@@ -41,7 +42,7 @@ class Files:
             return None
         try:
             if self.kind(path) == "file":
-                return self._tree.read(path)
+                return self._tree.read(path, LARGEST)
             self._faults.add(named, f"there is no file `{path}`", "add it, or correct the path")
         except DeclarationError as error:
             for fault in error.faults:

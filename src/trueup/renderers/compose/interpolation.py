@@ -12,6 +12,11 @@ from trueup.renderers.compose.rules import Rules
 
 Lookup = Callable[[str], str | None]
 
+LONGEST: Final = 1024 * 1024
+"""Characters of a value with variables in it."""
+_MOST: Final = 16 * LONGEST
+"""Characters of all values with variables of a project."""
+
 _NAME: Final = re.compile(r"[_a-zA-Z][_a-zA-Z0-9]*")
 _OPERATOR: Final = re.compile(r":?[-+?]")
 _ESCAPE_HINT: Final = "write `${NAME}`, or `$$` for a dollar sign"
@@ -34,6 +39,17 @@ def substitute(template: str, lookup: Lookup) -> str:
     """The text with its variables replaced. Raises Unsubstituted."""
     if "$" not in template:
         return template
+    try:
+        text = _substituted(template, lookup)
+    except RecursionError:
+        raise Unsubstituted("the variables are nested too deeply", "write the value out") from None
+    if len(text) > LONGEST:
+        # Variables that name each other twice grow without end.
+        raise Unsubstituted("the value is too long", f"a value with variables has at most {LONGEST} characters")
+    return text
+
+
+def _substituted(template: str, lookup: Lookup) -> str:
     done: list[str] = []
     at = 0
     while (dollar := template.find("$", at)) >= 0:
@@ -158,6 +174,7 @@ class Interpolation:
         self._lookup = lookup
         self._faults = faults
         self._unset = unset
+        self._written = 0
 
     def complete(self, body: Table) -> None:
         """Replace the variables in every value, and make numbers and booleans of the text that stands for one."""
@@ -189,6 +206,11 @@ class Interpolation:
             return ""
         except Unsubstituted as error:
             self._faults.add(place, error.message, error.hint)
+            return ""
+        self._written += len(value) if value is not text else 0
+        if self._written > _MOST:
+            self._faults.add(place, "the variables expand to too much", f"all values with variables have at most {_MOST} characters")
+            self._written = 0
             return ""
         cast = rules.action if rules else None
         if cast is None:

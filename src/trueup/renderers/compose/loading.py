@@ -3,6 +3,7 @@
 import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from trueup.renderers.compose.dotenv import read_variables
 from trueup.renderers.compose.extending import Extended, Extending
@@ -16,7 +17,9 @@ from trueup.renderers.compose.schema import remove_misfits
 from trueup.renderers.compose.shorthand import write_out
 from trueup.renderers.compose.unicity import keep_last
 
-SECTIONS = ("services", "volumes", "networks", "secrets", "configs", "models")
+MOST_FILES: Final = 500
+DEEPEST: Final = 50
+SECTIONS: Final = ("services", "volumes", "networks", "secrets", "configs", "models")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +41,27 @@ class Loading:
     faults: Faults
     unset: list[tuple[str, Place, Unset]] = field(default_factory=list)
     _extended: dict[object, Extended | None] = field(default_factory=dict)
+    _files_read: int = 0
 
     def model(self, part: Part) -> Table:
         """One model of all the files. What is wrong is among the faults, and not in the model."""
         model = Table(Place(part.files[0], 1))
-        for file in part.files:
+        for file in part.files if self._has_room(part) else ():
             for document in self._documents(file, part, part.named, self.unset):
                 self._extend(document, file, part)
                 model = self._merged(model, document, file, part)
         _set_contexts(model)
         resolve_paths(model, part.folder)
         return model
+
+    def _has_room(self, part: Part) -> bool:
+        """Includes that each include two others would never end."""
+        self._files_read += len(part.files)
+        if self._files_read > MOST_FILES or len(part.within) > DEEPEST:
+            hint = f"a project has at most {MOST_FILES} files, and at most {DEEPEST} that include each other one after the other"
+            self.faults.add(part.named, "the project includes too many files", hint)
+            return False
+        return True
 
     def _documents(self, file: str, part: Part, named: Place, unset: list[tuple[str, Place, Unset]]) -> list[Document]:
         """The documents of a file with their variables replaced."""

@@ -47,7 +47,10 @@ class Manifests:
         table = self._project.model[section]
         device = (table[name].get("driver_opts") or {}).get("device") if isinstance(table[name], Table) else None
         if isinstance(device, Within):
-            spec["driver_opts"] = {**spec["driver_opts"], "device": self._on_host(device, table.place_of(name))}
+            # The engine binds the folder of such a volume by itself, and knows nothing of Git.
+            place = table[name]["driver_opts"].place_of("device")
+            bound = self._on_host(device, place, f"the device `{device}` of a volume is not a folder of the host")
+            spec["driver_opts"] = {**spec["driver_opts"], "device": bound}
         return self._manifest("Network" if section == "networks" else "Volume", name, spec, table.place_of(name))
 
     def _service(self, name: str, wave: int) -> Manifest:
@@ -94,7 +97,7 @@ class Manifests:
             return {"source": self._absolute(str(path), place)}
         if self._kind(path, place):
             return {"content": f"/{path}"}
-        return {"source": self._on_host(path, place)}
+        return {"source": self._on_host(path, place, f"`{path}` is not in the repository")}
 
     def _kind(self, path: Within, place: Place) -> str | None:
         if _leaves(path):
@@ -106,14 +109,12 @@ class Manifests:
             self._faults.extend(error)
             return "outside"
 
-    def _on_host(self, path: Within, place: Place) -> str:
-        """The place on the host of a relative path that is not in Git."""
+    def _on_host(self, path: Within, place: Place, message: str) -> str:
+        """The place on the host of a relative path that is not in Git; without a folder for it, a fault with this message."""
         relative = posixpath.relpath(path or ".", self._project.folder or ".")
         if not self._directory.startswith("/") or relative.startswith(".."):
-            hint = (
-                "add it, use a named volume, write the host's absolute path, or say where such folders lie: `render: {directory: /srv/...}`"
-            )
-            self._faults.add(place, f"`{path}` is not in the repository", hint)
+            hint = "write an absolute path of the host, use a volume, or say where such folders lie: `render: {directory: /srv/...}`"
+            self._faults.add(place, message, hint)
             return "/"
         return posixpath.normpath(posixpath.join(self._directory, relative))
 
@@ -138,7 +139,12 @@ class Manifests:
         target = str(written.get("target") or default)
         if not target.startswith("/"):
             target = f"{_TARGET}/{target}" if section == "secrets" else f"/{target}"
-        entry = {**written, "target": target, **self._extension(table, place)}
+        entry = {**written, "target": target}
+        if section == "configs":
+            entry |= self._extension(table, place)
+        elif "x-trueup" in table:
+            hint = "remove it; a secret that changes makes a new container"
+            self._faults.add(table.place_of("x-trueup"), "`x-trueup` means nothing at a secret", hint)
         given = self._content(section, declared, declared.place_of("file"))
         if "source" in given:
             spec["volumes"].append({"type": "bind", "target": target, "read_only": True, "bind": {}, **given})

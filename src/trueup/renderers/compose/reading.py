@@ -214,7 +214,9 @@ def _size(value: Any) -> int:
         return _size(value.value)
     if isinstance(value, Table):
         return 1 + sum(map(_size, value.values()))
-    return 1 + sum(map(_size, value)) if isinstance(value, Row) else 1
+    if isinstance(value, Row):
+        return 1 + sum(map(_size, value))
+    return 1 + (len(value) // 64 if isinstance(value, str) else 0)
 
 
 def _unmarked(body: Table) -> Document:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-from trueup.model.errors import DeclarationError
+from trueup.model.errors import DeclarationError, Fault
 from trueup.renderers.compose.located import Faults, Place, Row, Table, is_true
 from trueup.renderers.compose.merging import mapping, sequence, started
 from trueup.renderers.compose.mounts import parse_device, parse_mount
@@ -12,6 +12,8 @@ from trueup.renderers.compose.rules import Rules
 from trueup.renderers.compose.scalars import text_of
 
 Rewrite = Callable[[Any, Place], Any]
+
+_MOST_PORTS: Final = 65536
 
 
 def write_out(model: Table, faults: Faults) -> Table:
@@ -121,6 +123,9 @@ def _ports(value: Any, place: Place) -> Any:
     for each, where in value.placed():
         for port in [each] if isinstance(each, Table) else parse_ports(text_of(each), where):
             row.add(port, where)
+        if len(row) > _MOST_PORTS:
+            fault = Fault(where.file, where.line, where.column, "the service publishes too many ports", f"at most {_MOST_PORTS} can be")
+            raise DeclarationError([fault])
     return row
 
 

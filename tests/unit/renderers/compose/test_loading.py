@@ -47,12 +47,3 @@ def test_an_extended_service_keeps_the_paths_of_its_own_file() -> None:
     spec = service("extends: {file: ../lib/base.yaml, service: base}\nenvironment: {OWN: 1}", files)
     assert spec["volumes"][0]["content"] == "/lib/conf"
     assert spec["environment"] == {"FROM": "base", "OWN": "1"}
-
-
-def test_a_bomb_of_aliases_is_refused() -> None:
-    levels = "".join(f"x-{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]\n" for n in range(1, 8))
-    assert "the aliases expand to too much" in faults({"app/compose.yaml": f"x-0: &l0 [a]\n{levels}"})[0]
-
-
-def test_deep_nesting_is_refused() -> None:
-    assert len(faults({"app/compose.yaml": f"x-a: {'[' * 5000}"})) == 1
