@@ -1,4 +1,4 @@
-"""Objects of many kinds, as people and generators write them, are as Git says once they are applied: ``tests/cases/kubernetes/kinds.yaml``."""
+"""Objects of many kinds, as people write them, are as Git says once they are applied: ``tests/cases/kubernetes/kinds.yaml``."""
 
 from pathlib import Path
 from typing import cast

@@ -13,6 +13,8 @@ from tests.end_to_end.kubernetes.test_walk import Place, config_map, deployment
 from tests.testbed.kubernetes.cluster import Cluster
 from trueup.model.manifest import Body
 
+pytestmark = pytest.mark.timeout(180)
+
 
 @pytest.fixture
 def place(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
@@ -219,3 +221,84 @@ async def test_what_a_real_autoscaler_sets_stays(place: Place) -> None:
         await asyncio.sleep(1)
         assert place.get("apps/v1/deployments", "web")["spec"]["replicas"] == 2
         assert [run.trigger for run in await operator.history("web") if run.trigger == "drift"] == []
+
+
+async def test_a_namespace_deleted_by_hand_is_there_again_with_all_that_was_in_it(place: Place) -> None:
+    annex = f"{place.namespace}-annex"
+    declared = application("web", namespace=annex, createNamespace=True)
+    place.commit({"trueup.yaml": place.declarations(declared), "web/web.yaml": [config_map("page"), deployment("web")]})
+    async with place.estate.served() as operator:
+        await eventually(lambda: synced(operator, "web"), 40)
+        before = place.cluster.get(f"/api/v1/namespaces/{annex}")["metadata"]["uid"]
+        assert place.cluster.request("DELETE", f"/api/v1/namespaces/{annex}")[0] == 200
+
+        def again() -> bool:
+            found = place.cluster.get(f"/api/v1/namespaces/{annex}")
+            page = place.cluster.get(f"/api/v1/namespaces/{annex}/configmaps/page")
+            return bool(found and page and found["metadata"]["uid"] != before)
+
+        await eventually(again, 90)
+        await eventually(lambda: synced(operator, "web"), 60)
+
+
+async def test_a_serve_that_begins_while_its_cluster_is_down_goes_on_once_it_is_up(
+    second_cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(second_cluster.kubeconfig))
+    place = Place(second_cluster, Estate(tmp_path), second_cluster.namespace(f"down-{time.time_ns() % 10**9}"))
+    place.commit({"trueup.yaml": place.declarations(place.application("web")), "web/web.yaml": [config_map("page")]})
+    await asyncio.to_thread(second_cluster.stop_api_server)
+    try:
+        async with place.estate.served() as operator:
+
+            async def told() -> bool:
+                status = await operator.remembered("web")
+                return status is not None and status.sync == "unknown" and "does not answer" in status.message
+
+            await eventually(told, 30)
+            await asyncio.to_thread(second_cluster.start_api_server)
+            await eventually(lambda: synced(operator, "web"), 60)
+    finally:
+        await asyncio.to_thread(second_cluster.start_api_server)
+
+
+def test_what_must_be_made_anew_waits_for_a_person_unless_it_says_that_it_may(place: Place) -> None:
+    def page(colour: str, **metadata: Any) -> Body:
+        return named({**config_map("page", colour=colour), "immutable": True}, **metadata)
+
+    place.commit({"trueup.yaml": place.declarations(place.application("web")), "web/web.yaml": [page("red")]})
+    assert place.trueup("apply").code == 0
+    before = place.get("configmaps", "page")["metadata"]["uid"]
+    place.commit({"web/web.yaml": [page("blue")]})
+    held = place.trueup("apply")
+    assert held.code == 3, held.err
+    assert place.get("configmaps", "page")["metadata"]["uid"] == before
+    place.commit({"web/web.yaml": [page("blue", annotations={"trueup.dev/replace": "allowed"})]})
+    applied = place.trueup("apply")
+    assert applied.code == 0, applied.err
+    after = place.get("configmaps", "page")
+    assert (after["data"], after["metadata"]["uid"] != before) == ({"colour": "blue"}, True)
+
+
+def test_what_a_person_wrote_wrongly_is_told_with_file_and_line(place: Place) -> None:
+    once = place.application("web", policy={"retry": {"limit": 0}})
+    number = named(config_map("page"), annotations={"weight": 1})
+    place.commit({"trueup.yaml": place.declarations(once), "web/a.yaml": [config_map("fine"), number]})
+    told = place.trueup("plan")
+    assert told.code == 1
+    assert "web/a.yaml:" in told.err
+    role = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRole",
+        "metadata": {"name": f"shop:{place.namespace}"},
+        "rules": [],
+    }
+    some = {"apiVersion": "v1", "kind": "List", "items": [config_map("one"), config_map("two")]}
+    place.commit({"web/a.yaml": [some, role]})
+    applied = place.trueup("apply")
+    assert applied.code == 0, applied.err
+    assert place.get("configmaps", "two") is not None
+    assert place.trueup("plan", "--all").code == 0
+    place.commit({"web/a.yaml": [config_map("one")]})
+    assert place.trueup("apply").code == 0
+    assert place.cluster.get(f"/apis/rbac.authorization.k8s.io/v1/clusterroles/shop:{place.namespace}") is None
