@@ -9,6 +9,7 @@ import pytest
 
 from tests.end_to_end.kubernetes.shop import Shop, states
 from trueup.model.contracts import Desired
+from trueup.model.errors import Refused
 from trueup.model.health import State
 from trueup.model.manifest import Body
 from trueup.model.plan import Verb
@@ -116,6 +117,16 @@ async def test_hooks_run_around_the_waves_of_a_commit_and_go_when_they_are_asked
     assert shop.parent()["data"]["synced"] == "1" * 40
     assert await shop.changes(desired) == {}
     await healthy(shop, desired, [action.key for action in plan.actions])
+
+
+async def test_an_application_does_not_go_without_the_hooks_that_it_had(shop: Shop) -> None:
+    await shop.make(shop.desired(shop.config_map("page"), hook(shop, "before", "PreDelete")))
+    gone = replace(shop.desired(), removed=True)
+    with pytest.raises(Refused, match="its hooks of a deletion cannot be read: they stand at 1111111") as told:
+        await shop.plan(gone)
+    assert "trueup-shop-" in told.value.hint
+    await shop.make(shop.desired(shop.config_map("page"), revision="2" * 40))
+    assert await shop.changes(gone) == {f"ConfigMap/{shop.namespace}/page": Verb.DELETE}
 
 
 async def test_hooks_run_again_for_a_new_commit_and_not_for_drift(shop: Shop) -> None:

@@ -29,6 +29,7 @@ from trueup.runtimes.kubernetes.marks import (
 CONFIG_MAPS: Final = Resource("", "v1", "ConfigMap", "configmaps", True, frozenset())
 NAMESPACES: Final = Resource("", "v1", "Namespace", "namespaces", False, frozenset())
 _TOOL: Final = "trueup"
+_DEPARTS: Final = "deletion"
 # A set may always have members beside its parent, and an ApplySet does not say whether it has; who looks for them wants to know.
 _HERE: Final = "membersHere"
 
@@ -37,7 +38,8 @@ _HERE: Final = "membersHere"
 class Parent:
     """What stands at the target of one application. ``kinds`` are ``Kind.group``, ``namespaces`` those of namespaced members.
 
-    ``synced`` is the commit up to which its hooks ran; empty where it has none, or they never did.
+    ``synced`` is the commit up to which its hooks ran; empty where it has none, or they never did. ``departs`` is true when it has hooks of
+    a deletion, which only Git can tell then.
     """
 
     marks: Marks
@@ -46,6 +48,7 @@ class Parent:
     kinds: frozenset[str] = frozenset()
     namespaces: frozenset[str] = frozenset()
     synced: str = ""
+    departs: bool = False
 
     @classmethod
     def read(cls, live: LiveObject) -> "Parent | None":
@@ -60,7 +63,8 @@ class Parent:
         here = {live.key.namespace} if data.get(_HERE) else set[str]()
         namespaces = _listed(said.get(ADDITIONAL_NAMESPACES)) | here
         revision, synced = str(data.get("revision", "")), str(data.get("synced", ""))
-        return cls(marks, revision, _policy(data.get("policy")), _listed(said.get(GROUP_KINDS)), namespaces, synced)
+        kinds, departs = _listed(said.get(GROUP_KINDS)), data.get("hooks") == _DEPARTS
+        return cls(marks, revision, _policy(data.get("policy")), kinds, namespaces, synced, departs)
 
     def holding(self, keys: Iterable[Key]) -> "Parent":
         """The same with these objects among its members."""
@@ -79,6 +83,7 @@ class Parent:
         data = {"repository": owner.repository, "application": owner.application, "revision": self.revision}
         policy = self.policy.model_dump_json(by_alias=True, exclude_defaults=True)
         here = {_HERE: "true"} if self.marks.own_namespace in self.namespaces else {}
+        hooks = {**({"synced": self.synced} if self.synced else {}), **({"hooks": _DEPARTS} if self.departs else {})}
         return {
             "apiVersion": "v1",
             "kind": "ConfigMap",
@@ -88,7 +93,7 @@ class Parent:
                 "labels": {SET_ID: self.marks.id, OWNER: repository_label(owner.repository)},
                 "annotations": {**said, ADDITIONAL_NAMESPACES: ",".join(others)},
             },
-            "data": {**data, "policy": policy, **here, **({"synced": self.synced} if self.synced else {})},
+            "data": {**data, "policy": policy, **here, **hooks},
         }
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from trueup.model.application import Removal
 from trueup.model.contracts import Desired
+from trueup.model.errors import Refused
 from trueup.model.manifest import Key, Manifest, Origin
 from trueup.model.plan import Action, Verb
 from trueup.runtimes.kubernetes.client.definitions import kinds_declared
@@ -83,6 +84,7 @@ class Planner:
 
     async def actions(self, desired: Desired) -> list[Action]:
         """Every action of the plan. Raises Unreachable, and Refused with everything that is refused."""
+        self._demand_its_hooks(desired)
         wanted = await self.wanted(desired)
         served = [each.resource for each in wanted.values() if each.resource and each.served]
         await self.view.follow({resource.group_kind: resource for resource in served}.values())
@@ -96,6 +98,16 @@ class Planner:
         actions = list(actions_of(desired, trials, leaving, self.marks))
         self._note(trials, actions)
         return actions
+
+    def _demand_its_hooks(self, desired: Desired) -> None:
+        """Raises Refused when an application would go without its hooks of a deletion: one may be what saves its data."""
+        known = desired.last or desired.application.policy.removal is Removal.KEEP
+        if not desired.removed or known or self.parent is None or not self.parent.departs:
+            return
+        revision, record = self.parent.revision[:7], self.parent.marks.parent_key
+        message = f"its hooks of a deletion cannot be read: they stand at {revision}, which is not to be had"
+        hint = f"declare it again, apply and then remove it; or take the key `hooks` out of {record}, and it goes without them"
+        raise Refused(message, where=f"application {desired.application.name}", hint=hint)
 
     async def rehearse(self, desired: Desired, wanted: Iterable[Wanted]) -> list[Trial]:
         """Try out, now that what they needed is there, the objects that could not be tried out when the plan was made."""

@@ -1,7 +1,7 @@
 """Plan, apply and health of one cluster."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from trueup.model import wire
@@ -142,11 +142,13 @@ class KubernetesRuntime:
             self._settled.forget(writer.marks.owner, action.key)
         return outcome
 
-    async def _declare(self, desired: Desired, planner: Planner, wanted: Iterable[Key]) -> None:
+    async def _declare(self, desired: Desired, planner: Planner, wanted: Mapping[Key, Wanted]) -> None:
         """The parent names every kind and namespace before the first member is written."""
         parent = (planner.parent or Parent(planner.marks)).holding(wanted)
         if planner.parent or parent.kinds:
-            await self._records.write(replace(parent, revision=desired.revision, policy=desired.application.policy), planner.view)
+            departs = any(each.options.runs_around_a_removal for each in wanted.values())
+            now = replace(parent, revision=desired.revision, policy=desired.application.policy, departs=departs)
+            await self._records.write(now, planner.view)
 
     async def _conclude(self, planner: Planner, writer: Writer, wanted: Mapping[Key, Wanted]) -> None:
         """A sync is over: the parent names no more than there is, and hooks that want to go once they succeeded are gone."""

@@ -85,7 +85,7 @@ def test_hooks_run_when_something_moves_and_those_of_a_failure_behind_it() -> No
         return Trial(wanted(config_map({}, name=name, annotations=said)), None)
 
     there = marked(config_map({"colour": "red"}, managedFields=[OURS]))
-    hooks = [hook("before", "PreSync", "HookFailed"), hook("alarm", "SyncFail")]
+    hooks = [hook("before", "PreSync", "HookFailed"), hook("alarm", "SyncFail"), hook("word", "PostSync,SyncFail")]
     still = Trial(wanted(config_map({"colour": "red"})), live(there), there)
     moves = Trial(wanted(config_map({"colour": "blue"})), None)
     assert [each.key.name for each in actions_of(desired(), [still, *hooks], [], MARKS)] == ["page"]
@@ -94,7 +94,9 @@ def test_hooks_run_when_something_moves_and_those_of_a_failure_behind_it() -> No
     assert told == [
         (Verb.CREATE, "before", When.ALWAYS),
         (Verb.CREATE, "page", When.ALWAYS),
+        (Verb.CREATE, "word", When.ALWAYS),
         (Verb.CREATE, "alarm", When.FAILED),
+        (Verb.CREATE, "word", When.FAILED),
         (Verb.DELETE, "before", When.FAILED),
     ]
 
