@@ -213,7 +213,10 @@ class Runtime(Protocol):
         replaced is never healthy. Looks, and never waits. Raises Unreachable."""
 
     def watch(self) -> AsyncIterator[Moved | Lost] | None:
-        """What moves at the target, for as long as it is read. None when this target cannot tell: then the loop looks at intervals."""
+        """What moves at the target, for as long as it is read. None when this target cannot tell: then the loop looks at intervals.
+
+        It is called before the first walk there: from then on plans, health and ``owned`` may be answered by what the watch knows.
+        """
 
     async def live(self, owner: Owner, key: Key) -> Live | None:
         """An object as a person wants to see it; None when it is not there."""
