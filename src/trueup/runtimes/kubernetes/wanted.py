@@ -78,10 +78,16 @@ def completed(manifest: Manifest, resource: Resource | None, namespace: str) -> 
         named.pop("namespace", None)
     elif resource is not None and not named.get("namespace"):
         named["namespace"] = namespace
-    body = {**{name: value for name, value in manifest.body.items() if name != "status"}, "metadata": named}
+    left_out = {"status"} | ({"rules"} if _is_aggregated(manifest.body) else set())
+    body = {**{name: value for name, value in manifest.body.items() if name not in left_out}, "metadata": named}
     if is_secret(body) and "stringData" in body:
         body = _with_data(body)
     return Key.of(body), body
+
+
+def _is_aggregated(body: Body) -> bool:
+    """Whether the cluster fills in the rules of a role, whatever it was given."""
+    return body.get("kind") == "ClusterRole" and bool(body.get("aggregationRule"))
 
 
 def _with_data(body: Body) -> Body:
