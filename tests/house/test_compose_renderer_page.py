@@ -9,6 +9,7 @@ import yaml
 from trueup.model.application import Application, ApplicationDocument, ApplicationSpec, Render
 from trueup.renderers.compose import compose
 from trueup.renderers.compose.project import ComposeOptions
+from trueup.renderers.compose.schema import NEWER
 from trueup.renderers.compose.unsupported import _BUILD, _DEPLOY, _FIELDS
 from trueup.testing.trees import FolderTree
 
@@ -29,7 +30,7 @@ def test_every_option_is_documented(text: str) -> None:
 
 def test_everything_that_is_not_supported_is_named(text: str) -> None:
     part = text.partition("## What is not supported")[2]
-    names = [*_FIELDS, *(f"deploy.{name}" for name in _DEPLOY), *_BUILD]
+    names = [*_FIELDS, *(f"deploy.{name}" for name in _DEPLOY), *_BUILD, *NEWER]
     assert not [name for name in names if f"`{name}`" not in part]
 
 

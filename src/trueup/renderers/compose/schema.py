@@ -26,6 +26,8 @@ _KINDS: Final = {
     "null": "nothing",
 }
 
+NEWER: Final = frozenset({"jobs", "no_cache_filter", "per_replica", "pre_start", "umask", "use_service_name_alias"})
+"""Words of the specification that came after this schema."""
 _UNKNOWN: Final = "remove it, or correct its name; own entries begin with `x-`"
 
 
@@ -85,6 +87,9 @@ def _told(errors: Sequence[Any]) -> Iterable[tuple[Steps, str, str]]:
     if first.kind.name == "additionalProperties":
         known = {each for error in errors for each in _known(error)}
         for key in first.kind.unexpected:
+            if key in NEWER:
+                yield (*steps, key), f"{_name((*steps, key))} is not supported", "remove it: it is newer than what Trueup reads"
+                continue
             near = difflib.get_close_matches(key, known, 1)
             otherwise = _UNKNOWN if known else "a name has letters, digits, `.`, `_` and `-`"
             hint = f"did you mean `{near[0]}`?" if near else otherwise
