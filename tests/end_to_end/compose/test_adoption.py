@@ -45,6 +45,7 @@ def started(site: Site, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.timeout(240)
 def test_a_project_that_runs_is_adopted_without_a_restart(site: Site, started: Path) -> None:
     before = site.running()
     assert len(before) == 3
@@ -65,6 +66,21 @@ def test_a_project_that_runs_is_adopted_without_a_restart(site: Site, started: P
     site.answers("changed")
     now = site.running()
     assert {name for name in before if now[name] != before[name]} == {"shop-web-1"}
+    assert site.changes() == {}
+
+
+@pytest.mark.timeout(240)
+def test_what_compose_makes_anew_of_ours_is_ours_again(site: Site, started: Path) -> None:
+    site.write(SERVICES, FILES, **SECTIONS)
+    site.declare(policy={"adopt": True})
+    site.apply()
+    compose.run(["down"], started, {"DOCKER_HOST": site.engine.url})
+    compose.run(["up", "--detach", "--wait"], started, {"DOCKER_HOST": site.engine.url})
+    site.declare()
+    before = site.running()
+    assert set(site.changes().values()) == {"update"}
+    site.apply()
+    assert site.running() == before
     assert site.changes() == {}
 
 

@@ -325,6 +325,27 @@ async def test_a_network_is_made_anew_under_those_who_are_in_it(host: Host, runt
     assert (await runtime.plan(internal)).empty
 
 
+async def test_a_network_gets_another_name_under_those_who_are_in_it(host: Host, runtime: ComposeRuntime) -> None:
+    await done(runtime, host.want(network("back"), in_network("web")))
+    before = host.ids("web")
+    renamed = {**network("back"), "spec": {"name": "other"}}
+    await done(runtime, host.want(renamed, in_network("web")))
+    assert host.ids("web") == before
+    assert list(host.inspect("p-web-1")["NetworkSettings"]["Networks"]) == ["other"]
+    assert "p_back" not in host.engine.docker("network", "ls")
+    assert (await runtime.plan(host.want(renamed, in_network("web")))).empty
+
+
+async def test_a_container_that_could_not_start_is_started_once_it_can(host: Host, runtime: ComposeRuntime) -> None:
+    desired = host.want(service("web"))
+    refused = host.want(service("web", command=["/no/such/program"]))
+    [outcome] = await carry_out(runtime, refused, await runtime.plan(refused))
+    assert (outcome.state, "no such file" in outcome.message) == ("failed", True)
+    assert changes(await runtime.plan(refused)).keys() == {key("web")}
+    await done(runtime, desired)
+    await health(runtime, desired, "web", State.HEALTHY)
+
+
 async def test_who_shares_or_follows_another_goes_along_with_it(host: Host, runtime: ComposeRuntime) -> None:
     def wanted(version: str) -> Desired:
         return host.want(

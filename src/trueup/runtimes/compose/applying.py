@@ -2,11 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import msgspec
 
@@ -22,11 +21,12 @@ from trueup.runtimes.compose.look import Look, ServiceLook, version_of
 from trueup.runtimes.compose.making import Maker
 from trueup.runtimes.compose.picture import MOVING, Picture
 from trueup.runtimes.compose.planning import keeps, look_at, seen_at
+from trueup.runtimes.compose.providing import Provider
 from trueup.runtimes.compose.record import Entry, Record, Standing
 from trueup.runtimes.compose.renewing import Renewal
 from trueup.runtimes.compose.scene import Scene, Stage
 from trueup.runtimes.compose.sweeping import sweep
-from trueup.runtimes.compose.things import applied, creation_of
+from trueup.runtimes.compose.things import applied
 from trueup.runtimes.compose.updating import discard, settle
 
 _AT_ONCE = 8
@@ -79,7 +79,7 @@ class Batch:
         """Whose it is, and under which policy, is known before anything is there."""
         for project in self.scene.projects:
             if self.records.get(project, Record()).standing(self.scene.owner) is None and not self.desired.removed:
-                standing = Standing(self.scene.owner, self.desired.revision, self.desired.application.policy)
+                standing = self._standing([])
                 await self._remember(project, partial(Record.standing_so, standing=standing))
 
     async def _conclude(self) -> None:
@@ -88,10 +88,15 @@ class Batch:
         there = {identity for identity, _ in shot.labelled}
         held = holdings(shot.labelled, self.records)
         owned = {key.namespace for key, holding in held.items() if holding.marks.owner == self.scene.owner}
-        standing = Standing(self.scene.owner, self.desired.revision, self.desired.application.policy)
         for project in self.scene.projects:
+            mine = {key for key, each in held.items() if each.marks.owner == self.scene.owner and key.namespace == project}
+            known = self.records.get(project, Record()).standing(self.scene.owner)
+            standing = self._standing(mine.union(set(known.keys) & self.scene.manifests.keys() if known else ()))
             stays = project in owned or (not self.desired.removed and any(key.namespace == project for key in self.scene.manifests))
             await self._remember(project, partial(_concluded, there=there, standing=standing, stays=stays))
+
+    def _standing(self, keys: Iterable[Key]) -> Standing:
+        return Standing(self.scene.owner, self.desired.revision, self.desired.application.policy, tuple(sorted(keys)))
 
     async def _sweep(self) -> None:
         scene = await self.stage.at(self.desired, await self.picture.look(MOVING), self.records)
@@ -124,6 +129,10 @@ class Batch:
         done = Outcome(action.key, action.verb, "done")
         if action.key not in scene.manifests:
             return await self._leave(action, scene, done)
+        ours = [each for each in scene.containers.get(action.key, ()) if each.marks.owner == scene.owner]
+        if await settle(self.picture.engine, ours):
+            # What an update left that was broken off is in order now: that may be what was to be done.
+            scene = await self.stage.again(scene, action.key, self.records)
         look = look_at(scene, action.key)
         if look.same:
             return msgspec.structs.replace(done, version=look.version)
@@ -142,39 +151,9 @@ class Batch:
         if isinstance(look, ServiceLook) and look.service is not None:
             maker = Maker(self.picture.engine, self.picture.carrier(look.key.namespace), scene, look.service)
             return await Renewal(self.picture.engine, self.picture.images, maker, look).carry_out()
-        if look.mine or not look.seen or look.changes:
-            await self._make(scene, look)
+        if look.changes or not look.seen:
+            await Provider(self.picture, scene).provide(look)
         return ""
-
-    async def _make(self, scene: Scene, look: Look) -> None:
-        """A network or volume."""
-        manifest = scene.manifests[look.key]
-        of_compose = scene.of_compose(manifest)
-        theirs = of_compose.of_network(look.key.name) if look.key.kind == "Network" else of_compose.of_volume(look.key.name)
-        marks = marks_of(self.desired, manifest, applied(manifest))
-        place, body = creation_of(manifest, {**theirs, **marks.labels})
-        attached: list[tuple[str, Any]] = []
-        if look.seen and look.key.kind == "Network":
-            attached = await self._detach(body["Name"])
-        if look.seen:
-            await self.picture.engine.delete(f"/{look.key.kind.lower()}s/{body['Name']}")
-        await self.picture.engine.post(place, body)
-        for container, endpoint in attached:
-            await self.picture.engine.post(f"/networks/{body['Name']}/connect", {"Container": container, "EndpointConfig": endpoint})
-
-    async def _detach(self, network: str) -> list[tuple[str, Any]]:
-        """Take every container out of a network; each with how it was in it."""
-        engine = self.picture.engine
-        shot = await self.picture.look(MOVING)
-        inside = [each["Id"] for each in shot.summaries if network in ((each.get("NetworkSettings") or {}).get("Networks") or {})]
-        found = []
-        for identity, body in (await self.picture.inspect(inside)).items():
-            told = body["NetworkSettings"]["Networks"][network]
-            aliases = [each for each in told.get("Aliases") or () if not identity.startswith(each)]
-            found.append((identity, {"Aliases": aliases, "IPAMConfig": told.get("IPAMConfig")}))
-            with suppress(Absent):
-                await engine.post(f"/networks/{network}/disconnect", {"Container": identity, "Force": True})
-        return found
 
     async def _settle(self, key: Key) -> str:
         """Labels say what was made now; of what is older, or was changed where it is, the record says it. The version of what is there."""

@@ -1,6 +1,6 @@
 """A service as Git wants it against its containers: what is done to each of them, and which fields say so."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -33,19 +33,19 @@ def look_at_service(scene: Scene, key: Key) -> ServiceLook:
     there = scene.containers.get(key, ())
     service = _wanted(scene, key, there)
     image = scene.images.get(service.image)
-    owner = _owner(there, scene.owner)
+    owner = scene.owner_of(key, [each.marks.owner for each in there]) if there else None
     mine = owner == scene.owner
     steps = tuple(_steps(scene, service, image, there, mine))
     changes = _told(service, there, steps)
     return ServiceLook(
         key=key,
         seen=seen_of(scene, key, there),
-        same=(mine or not (there or steps)) and all(step.deed is Deed.LEAVE for step in steps),
+        same=(mine or not (there or steps)) and all(_is_left(step, scene.owner) for step in steps),
         owner=owner,
         mine=mine,
         changes=changes,
         effect=_effect(steps),
-        reason=_reason(service, image, there, steps),
+        reason=_reason(service, image, there, steps, mine),
         ids=tuple(each.id for each in there),
         version=version_of(tuple(each.id for each in there), there[0].marks) if there else "",
         refusal=_in_the_way(service, there),
@@ -72,6 +72,10 @@ def seen_of(scene: Scene, key: Key, there: Sequence[Container]) -> str:
     return digest_of(parts) if parts else ""
 
 
+def _is_left(step: Step, owner: Owner) -> bool:
+    return step.deed is Deed.LEAVE and step.container is not None and step.container.marks.owner == owner
+
+
 def _content_of(scene: Scene, container: Container, attached: Mapping[str, str]) -> object:
     if container.marks.spec is not None:
         return container.live_spec(attached)
@@ -90,11 +94,6 @@ def _wanted(scene: Scene, key: Key, there: Sequence[Container]) -> Service:
     if ignored is None or not there:
         return service
     return replace(service, spec=kept(service.spec, there[0].live_spec(scene.attached(key.namespace)), ignored))
-
-
-def _owner(there: Sequence[Container], me: Owner) -> Owner | None:
-    owners = [each.marks.owner for each in there if each.marks.owner]
-    return me if me in owners else next(iter(owners), None)
 
 
 def _in_the_way(service: Service, there: Sequence[Container]) -> str:
@@ -145,11 +144,21 @@ def _changes(scene: Scene, service: Service, image: Image | None, step: Step) ->
     for target in scene.exposed.get(container.id, ()):
         yield Change(f"spec.secrets[target={target}]", MASK, MASK)
     yield from out_of_step(scene, service, container)
+    yield from _gone(scene.links.get(service.project, frozenset()), service, container)
     if container.name != step.name:
         yield Change("spec.container_name", container.name, step.name)
     now, then = _state(container, service.stopped), "stopped" if service.stopped else "running"
     if now != then:
         yield Change(_STATE, now, then)
+
+
+def _gone(links: Collection[str], service: Service, container: Container) -> Iterator[Change]:
+    """What a container mounts from the record volume and somebody took away: it would not start again."""
+    for field in ("volumes", "configs"):
+        for entry in service.spec.get(field) or ():
+            mount = mount_id(service.name, str(entry["target"]))
+            if mount not in links and _goes_through_our_link(container, mount):
+                yield Change(f"spec.{field}[target={entry['target']}]", "its files are gone", str(entry.get("content", "text")))
 
 
 def _is_another(image: Image, service: Service, container: Container) -> bool:
@@ -248,8 +257,10 @@ def _lesser(deeds: Sequence[Deed]) -> Effect:
     return told[-1] if told else Effect.NONE
 
 
-def _reason(service: Service, image: Image | None, there: Sequence[Container], steps: Sequence[Step]) -> str:
+def _reason(service: Service, image: Image | None, there: Sequence[Container], steps: Sequence[Step], mine: bool) -> str:
     parts = ["" if there else "it is not there"]
+    if mine and there and not any(each.marks.owner for each in there):
+        parts.append("somebody made it anew")
     made = any(step.deed in (Deed.CREATE, Deed.RECREATE) for step in steps)
     if image is not None and made:
         parts.append(f"{service.image} has to be built" if service.built and not image.identity else "")

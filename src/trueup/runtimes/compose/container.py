@@ -96,9 +96,7 @@ class Container:
         if self.runs or self.status == "removing":
             return False
         code = int(self.state.get("ExitCode") or 0)
-        if self.status == "created":
-            return not self.state.get("Error")
-        return code in _ENDED_FROM_OUTSIDE or (code == 0 and self.is_daemon)
+        return self.status == "created" or code in _ENDED_FROM_OUTSIDE or (code == 0 and self.is_daemon)
 
     @property
     def completed(self) -> bool:

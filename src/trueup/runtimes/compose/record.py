@@ -20,11 +20,12 @@ FILE = "record.json"
 
 
 class Standing(msgspec.Struct, frozen=True):
-    """How an application was last applied."""
+    """How an application was last applied, and what was its own then: what takes the place of these is not another's."""
 
     owner: Owner
     revision: str
     policy: Policy
+    keys: tuple[Key, ...] = ()
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -4,6 +4,7 @@ import asyncio
 import posixpath
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from trueup.model.contracts import Desired, Owner, Tree
 from trueup.model.errors import Refused
@@ -12,6 +13,7 @@ from trueup.model.plan import Change
 from trueup.model.secret import Secret
 from trueup.runtimes.compose.building import Build, build_of
 from trueup.runtimes.compose.container import Container, is_of_a_project
+from trueup.runtimes.compose.content import mounts_of
 from trueup.runtimes.compose.exposure import Exposure
 from trueup.runtimes.compose.holding import identity_of, key_in
 from trueup.runtimes.compose.images import Image
@@ -43,6 +45,8 @@ class Scene:
     secret: Callable[[str], Secret] | None = None
     exposed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The containers in which a secret is not what it should be, and where."""
+    links: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Project -> the mounts that lead to a version of their files."""
     unlike: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
     """The containers of others, and what in them is not as it would be in ours."""
 
@@ -56,8 +60,24 @@ class Scene:
     @property
     def owned(self) -> list[Key]:
         """What is ours at the engine."""
-        services = [key for key, found in self.containers.items() if any(each.marks.owner == self.owner for each in found)]
-        return sorted([*services, *(key for key, thing in self.things.items() if thing.marks.owner == self.owner)])
+        services = [key for key, found in self.containers.items() if self.owner_of(key, [each.marks.owner for each in found]) == self.owner]
+        things = [key for key, thing in self.things.items() if self.owner_of(key, [thing.marks.owner]) == self.owner]
+        return sorted([*services, *things])
+
+    def owner_of(self, key: Key, owners: Iterable[Owner | None]) -> Owner | None:
+        """Whose an object is, by what its parts say. Where nobody's parts took the place of ours (somebody said `docker compose up`), it
+        still is ours."""
+        named = [each for each in owners if each is not None]
+        if self.owner in named:
+            return self.owner
+        return named[0] if named else self.owner if key in self.remembered else None
+
+    @cached_property
+    def remembered(self) -> frozenset[Key]:
+        """What was ours when it was last applied, unless Git only uses it."""
+        standings = [standing for record in self.records.values() if (standing := record.standing(self.owner))]
+        external = {key for key, manifest in self.manifests.items() if manifest.key.kind != "Service" and is_external(manifest)}
+        return frozenset(key for standing in standings for key in standing.keys) - external
 
     def service(self, key: Key) -> Service | None:
         """A service as Git wants it."""
@@ -109,7 +129,13 @@ class Stage:
         checked = [(Service.of(each).spec, containers.get(each.key, ())) for each in asked]
         exposed = await Exposure(self.picture, desired.tree, self.secret).of(checked)
         scene = Scene(desired, owner, shot, records, manifests, containers, things, images, builds, self.secret, exposed)
-        return replace(scene, unlike=await self._unlike(scene, asked))
+        return replace(scene, unlike=await self._unlike(scene, asked), links=await self._links(scene, asked))
+
+    async def _links(self, scene: Scene, asked: Iterable[Manifest]) -> dict[str, frozenset[str]]:
+        mounting = (each for each in asked if each.key in scene.containers and mounts_of(each.key.name, each.body.get("spec") or {}))
+        return {
+            project: await self.picture.links(project, scene.shot) for project in dict.fromkeys(each.key.namespace for each in mounting)
+        }
 
     async def _unlike(self, scene: Scene, asked: Iterable[Manifest]) -> dict[str, tuple[Change, ...]]:
         """What differs at containers that somebody else made."""
@@ -174,7 +200,9 @@ def _relevant(
     shot: Shot, owner: Owner, records: Mapping[str, Record], manifests: Mapping[Key, Manifest], only: frozenset[Key] | None
 ) -> list[str]:
     """The containers to be looked at: those of the services, ours by label or record, and whoever has a name that is wanted."""
-    services = {key for key in manifests if key.kind == "Service"} if only is None else {key for key in only if key.kind == "Service"}
+    standings = [standing for record in records.values() if (standing := record.standing(owner))]
+    known = {*manifests, *(key for standing in standings for key in standing.keys)} if only is None else only
+    services = {key for key in known if key.kind == "Service"}
     names = {f"/{name}" for key in services & manifests.keys() for name in Service.of(manifests[key]).names.values()}
     entries = [entry for record in records.values() for entry in record.entries if only is None or entry.key in only]
     remembered = {identity for entry in entries for identity in entry.ids}
@@ -204,14 +232,16 @@ def _grouped(bodies: Iterable[Body], records: Mapping[str, Record], manifests: M
 
 
 def _things(shot: Shot, records: Mapping[str, Record], manifests: Mapping[Key, Manifest]) -> Iterator[tuple[Key, Thing]]:
-    """Networks and volumes that are ours by label, or that are desired."""
+    """Networks and volumes that somebody's labels name, and then those that have the names that are desired: these win."""
     wanted = {(manifest.key.kind, name_of(manifest)): manifest.key for manifest in manifests.values() if manifest.key.kind != "Service"}
-    for kind, listed in (("Network", shot.networks), ("Volume", shot.volumes)):
-        for name, body in listed.items():
-            labels = body.get("Labels") or {}
-            key = wanted.get((kind, name)) or key_in(labels)
-            if key is not None and key.kind == kind:
-                identity = identity_of(name, body)
-                record = records.get(key.namespace, Record())
-                external = key in manifests and is_external(manifests[key])
-                yield key, Thing(identity, body, Marks() if external else record.marks(key, identity, marks_in(labels)))
+    listed = [
+        (kind, name, body) for kind, bodies in (("Network", shot.networks), ("Volume", shot.volumes)) for name, body in bodies.items()
+    ]
+    labelled = [(key_in(body.get("Labels") or {}), kind, name, body) for kind, name, body in listed if (kind, name) not in wanted]
+    named = [(wanted[kind, name], kind, name, body) for kind, name, body in listed if (kind, name) in wanted]
+    for key, kind, name, body in [*labelled, *named]:
+        if key is not None and key.kind == kind:
+            identity = identity_of(name, body)
+            record = records.get(key.namespace, Record())
+            external = key in manifests and is_external(manifests[key])
+            yield key, Thing(identity, body, Marks() if external else record.marks(key, identity, marks_in(body.get("Labels") or {})))

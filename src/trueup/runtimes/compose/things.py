@@ -21,22 +21,30 @@ def look_at_thing(scene: Scene, key: Key) -> Look:
         return _external(manifest, thing)
     if thing is None:
         return Look(key, changes=changes_between({}, applied(manifest)), reason="it is not there")
-    mine = thing.marks.owner == scene.owner
+    owner = scene.owner_of(key, [thing.marks.owner])
+    mine = owner == scene.owner
+    renamed = thing.body["Name"] != name_of(manifest)
     before = thing.marks.spec if thing.marks.spec is not None else observed(key.kind, thing.body, applied(manifest))
     changes = changes_between(before, applied(manifest))
     return Look(
         key,
         seen=seen_of(thing),
-        same=mine and not changes,
-        owner=thing.marks.owner,
+        same=thing.marks.owner == scene.owner and not changes,
+        owner=owner,
         mine=mine,
         changes=changes,
         effect=Effect.RECREATE if changes and key.kind == "Network" else Effect.NONE,
-        reason="a volume cannot change: it is made anew, and what is in it is lost" if changes and key.kind == "Volume" else "",
+        reason=_of_volume(renamed) if changes and key.kind == "Volume" else "",
         ids=(thing.identity,),
         version=version_of((thing.identity,), thing.marks),
-        replaced=bool(changes) and key.kind == "Volume",
+        replaced=bool(changes) and key.kind == "Volume" and not renamed,
     )
+
+
+def _of_volume(renamed: bool) -> str:
+    if renamed:
+        return "another volume takes its place; the one before stays, with what is in it"
+    return "a volume cannot change: it is made anew, and what is in it is lost"
 
 
 def seen_of(thing: Thing | None) -> str:
@@ -50,7 +58,7 @@ def seen_of(thing: Thing | None) -> str:
 def applied(manifest: Manifest) -> Body:
     """What of a network's or volume's spec makes it."""
     spec = manifest.body.get("spec") or {}
-    empty = (None, {}, [], "", False)
+    empty: tuple[Any, ...] = (None, {}, [], "", False)
     kept = {name: value for name, value in spec.items() if name == "enable_ipv4" or not (name.startswith("x-") or value in empty)}
     return {**kept, "name": name_of(manifest)}
 
