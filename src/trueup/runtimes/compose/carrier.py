@@ -15,7 +15,7 @@ from typing import IO, Final
 
 from trueup.model.errors import Refused
 from trueup.runtimes.compose.engine import Absent, Clash, Engine
-from trueup.runtimes.compose.images import drained
+from trueup.runtimes.compose.images import Heard, drained
 from trueup.runtimes.compose.packing import archive
 
 IMAGE: Final = "trueup/empty:1"
@@ -159,7 +159,10 @@ def _below_a_file() -> Iterator[None]:
 
 async def _import_empty(engine: Engine) -> None:
     name, _, tag = IMAGE.partition(":")
-    await drained(engine.lines("POST", "/images/create", _EMPTY_TAR, fromSrc="-", repo=name, tag=tag), [])
+    told: Heard = []
+    await drained(engine.lines("POST", "/images/create", _EMPTY_TAR, fromSrc="-", repo=name, tag=tag), told)
+    # Podman names what it imports in a way of its own.
+    await engine.post(f"/images/{told[-1]['status']}/tag", repo=name, tag=tag)
 
 
 def _content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

@@ -3,7 +3,7 @@
 import base64
 import re
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -84,7 +84,7 @@ class Images:
             hint = "pull it by hand, or choose another `pull_policy`"
             raise Refused(f"the engine has no image {image.reference.tagged}", where=error.where, hint=hint) from error
         identity = str(found["Id"])
-        if image.reference.tag and image.reference.tagged not in (found.get("RepoTags") or ()):
+        if image.reference.tag and image.reference.tagged not in _familiar(found.get("RepoTags") or ()):
             await self.engine.post(f"/images/{identity}/tag", None, repo=image.reference.name, tag=image.reference.tag)
         return identity
 
@@ -142,11 +142,11 @@ class Shelf:
         self._digests: dict[tuple[str, str], str] = {}
         for image in listed:
             for name in image.get("RepoTags") or ():
-                self._by_name[name] = image["Id"]
+                self._by_name[reference_of(name).tagged] = image["Id"]  # Podman tells the hub's name too
             for name in image.get("RepoDigests") or ():
-                self._by_name[name] = image["Id"]
-                repository, _, digest = name.partition("@")
-                self._digests.setdefault((repository, image["Id"]), digest)
+                reference = reference_of(name)
+                self._by_name[reference.at(reference.digest)] = image["Id"]
+                self._digests.setdefault((reference.name, image["Id"]), reference.digest)
 
     def identity(self, reference: Reference) -> str:
         """The image of a name; empty when there is none. A digest says more than the tag beside it."""
@@ -173,6 +173,10 @@ async def drained(lines: AsyncGenerator[Any, None], heard: Heard) -> None:
             if "error" in line:
                 raise Refused(str((line.get("errorDetail") or {}).get("message") or line["error"]).strip())
             heard.append(line)
+
+
+def _familiar(names: Iterable[str]) -> list[str]:
+    return [reference_of(name).tagged for name in names]
 
 
 def _address(registry: str) -> str:
