@@ -10,7 +10,7 @@ import pytest
 from tests.end_to_end.estate import Estate, application, eventually, target
 from tests.end_to_end.kubernetes.test_clusters import joined
 from tests.end_to_end.kubernetes.test_walk import Place, config_map, deployment
-from tests.testbed.kubernetes.cluster import Cluster
+from tests.testbed.kubernetes.cluster import Cluster, wait_until
 from trueup.model.manifest import Body
 
 pytestmark = pytest.mark.timeout(180)
@@ -302,3 +302,32 @@ def test_what_a_person_wrote_wrongly_is_told_with_file_and_line(place: Place) ->
     place.commit({"web/a.yaml": [config_map("one")]})
     assert place.trueup("apply").code == 0
     assert place.cluster.get(f"/apis/rbac.authorization.k8s.io/v1/clusterroles/shop:{place.namespace}") is None
+
+
+def test_a_quota_that_is_full_in_the_middle_is_told_and_what_fits_is_done(place: Place) -> None:
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"}, "spec": {"hard": {"count/configmaps": "4"}}}
+    path = f"/api/v1/namespaces/{place.namespace}/resourcequotas"
+    assert place.cluster.request("POST", path, quota)[0] == 201
+    wait_until(lambda: place.cluster.get(f"{path}/few")["status"].get("used"), "the quota is not counted", 20)
+    once = place.application("web", policy={"retry": {"limit": 0}})
+    place.commit({"trueup.yaml": place.declarations(once), "web/web.yaml": [config_map(f"page-{number}") for number in range(8)]})
+    applied = place.trueup("apply", "-o", "json")
+    assert applied.code == 1
+    [run] = applied.document["items"]
+    states = [outcome["state"] for outcome in run["outcomes"]]
+    # One of the four may be the namespace's own.
+    assert states.count("done") in (3, 4)
+    assert states.count("failed") == 8 - states.count("done")
+    assert applied.err.count("exceeded quota: few") >= 1
+    assert place.cluster.request("DELETE", f"{path}/few")[0] == 200
+    assert place.trueup("apply").code == 0
+    assert place.trueup("plan", "--all").code == 0
+
+
+async def test_an_object_as_large_as_one_can_be_is_watched_and_kept(place: Place) -> None:
+    large = config_map("large", text="x" * 900_000, colour="red")
+    place.commit({"trueup.yaml": place.declarations(place.application("web")), "web/web.yaml": [large]})
+    async with place.estate.served() as operator:
+        await eventually(lambda: synced(operator, "web"), 40)
+        place.patch("configmaps", "large", {"data": {"colour": "blue"}})
+        await eventually(lambda: place.get("configmaps", "large")["data"]["colour"] == "red", 20)
