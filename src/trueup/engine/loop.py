@@ -28,6 +28,8 @@ REPOSITORIES_AT_ONCE: Final = 64
 APPLICATIONS_AT_ONCE: Final = 256
 LONGEST_PAUSE: Final = 10.0
 
+Walk = Callable[[Row], Coroutine[Any, Any, None]]
+
 
 class Loop:
     """Runs until it is cancelled; then the walks under way end where they are, and their rows are free for whoever comes next."""
@@ -89,9 +91,9 @@ class Loop:
             # All in one go, for this is asked after each walk.
             repositories, applications, due = await self.store(self._claim, now, self._room_for_repositories(), full, room)
             for row in repositories:
-                self._begin(tasks, row, self._follow(row))
+                self._begin(tasks, row, self._follow)
             for row in applications:
-                self._begin(tasks, row, self._walk(row))
+                self._begin(tasks, row, self._walk)
             if not repositories and not applications:
                 await self._rest(due)
 
@@ -119,16 +121,16 @@ class Loop:
         rooms = (self.at_once - count for count in busy.values() if count < self.at_once)
         return full, min([self.at_once, APPLICATIONS_AT_ONCE - busy.total(), *rooms])
 
-    def _begin(self, tasks: asyncio.TaskGroup, row: Row, walk: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, tasks: asyncio.TaskGroup, row: Row, walk: Walk) -> None:
         self.walking[row.address] = row
         self._since[row.address] = time.monotonic()
         tasks.create_task(self._guarded(row, walk), name=f"walk {row.address.application or row.address.repository}")
 
-    async def _guarded(self, row: Row, walk: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, row: Row, walk: Walk) -> None:
         """A fault of ours in one walk never stops the others, and a memory that cannot be written is waited for. Then it is tried again."""
         try:
             try:
-                await walk
+                await walk(row)
             except TrueupError as error:
                 self._endure(error)
                 await self._persist(lambda: self._put_back(row, min(2.0**row.attempts, 60.0)))
