@@ -38,7 +38,9 @@ class Reports:
     def followed(self, before: Followed, step: Advance) -> None:
         """A repository stepped to a new head: whom it touches, and what is wrong by now and was not before."""
         now = step.followed
-        self.telemetry.info("followed", revision=now.commit, touched=len(step.wake), faults=len(now.faults))
+        if now.commit != before.commit or step.wake:
+            # What is only tried again, for something outside could not be had, is no news.
+            self.telemetry.info("followed", revision=now.commit, touched=len(step.wake), faults=len(now.faults))
         own = (fault for declared, _ in step.applications for fault in declared.faults)
         new = [fault for fault in dict.fromkeys((*now.faults, *own)) if fault not in before.faults]
         for fault in new[:MOST_FAULTS]:
