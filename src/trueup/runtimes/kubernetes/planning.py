@@ -18,7 +18,7 @@ from trueup.runtimes.kubernetes.hooks import Merging, Removing, declared_annotat
 from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.marks import Marks, metadata, owner_in
 from trueup.runtimes.kubernetes.order import places, removals
-from trueup.runtimes.kubernetes.taking import added_by_hand, going, set_by, taken_fields
+from trueup.runtimes.kubernetes.taking import added_by_hand, going, hands, set_by, taken_fields
 from trueup.runtimes.kubernetes.trial import Trial
 
 _ROLLING: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
@@ -130,6 +130,7 @@ class _Planning:
         if verb in (Verb.UPDATE, Verb.ADOPT):
             told += [f"takes {path} from {who}" for who, path in self._from_whom(changes).items()]
             told += [f"takes over what {who} set" for who in self._taken_over()]
+            told += [f"takes away what {who} added" for who in self._undone()]
         return "; ".join(each for each in told if each)
 
     def _from_whom(self, changes: tuple[Change, ...]) -> dict[str, str]:
@@ -148,6 +149,12 @@ class _Planning:
     def _taken_over(self) -> list[str]:
         """The managers of whose fields nothing stays theirs."""
         return [name for name in sorted(set(self.wanted.take_over)) if self.live and set_by(self.live, {name})]
+
+    def _undone(self) -> list[str]:
+        """Whose additions go."""
+        if self.live is None or self.trial.result is None or not self.strict:
+            return []
+        return sorted(hands(self.live, our_fields(self.trial.result)))
 
     def _effect(self, verb: Verb, changes: Iterable[Change]) -> Effect:
         rolls = self.wanted.key.group == "apps" and self.wanted.key.kind in _ROLLING

@@ -48,10 +48,19 @@ def applied_by_kubectl(live: LiveObject) -> Fields:
 def added_by_hand(live: LiveObject, declared: Fields) -> Fields:
     """What a person's kubectl set and Git does not declare. A restart, and what came through a subresource, is no such thing."""
     added: Fields = {}
+    for fields in hands(live, declared).values():
+        added = plus(added, fields)
+    return added
+
+
+def hands(live: LiveObject, declared: Fields) -> dict[str, Fields]:
+    """The same for each of those who did it."""
+    found: dict[str, Fields] = {}
     for each in live.managers:
         if is_hand(each) and each.manager not in _BEFORE and not each.ours:
-            added = plus(added, selected(minus(each.fields_v1, declared), live.body, lambda path: path not in _NEVER_DRIFT))
-    return added
+            fields = selected(minus(each.fields_v1, declared), live.body, lambda path: path not in _NEVER_DRIFT)
+            found.update({each.manager: plus(found.get(each.manager, {}), fields)} if fields else {})
+    return found
 
 
 def set_by(live: LiveObject, managers: Collection[str]) -> Fields:

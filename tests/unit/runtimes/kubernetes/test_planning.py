@@ -77,6 +77,7 @@ def test_what_a_hand_added_is_shown_and_left_and_taken_away_only_where_that_is_a
     assert (shown.verb, [change.path for change in shown.changes]) == (Verb.UNCHANGED, ["data.more"])
     strict = action(config_map({"colour": "red"}), there, there, Policy(self_heal="strict"))
     assert (strict.verb, [(change.path, change.after) for change in strict.changes]) == (Verb.UPDATE, [("data.more", None)])
+    assert strict.reason == "takes away what kubectl-edit added"
 
 
 def test_hooks_run_when_something_moves_and_those_of_a_failure_behind_it() -> None:
