@@ -67,9 +67,9 @@ async def test_a_secret_that_a_program_says_in_its_last_words_does_not_show(shop
     assert health.message.endswith("its log ends: listening (secret)")
 
 
-async def test_who_may_not_read_logs_hears_the_exit_code(shop: Shop) -> None:
+async def test_who_may_not_look_at_logs_and_events_hears_the_exit_code(shop: Shop) -> None:
     kubeconfig = shop.cluster.user(f"dev-{shop.namespace}")
-    rules = [{"apiGroups": ["*"], "resources": ["pods", "jobs", "replicasets", "events", "configmaps"], "verbs": ["*"]}]
+    rules = [{"apiGroups": ["*"], "resources": ["pods", "jobs", "configmaps"], "verbs": ["*"]}]
     role = {"metadata": {"name": shop.namespace}, "rules": rules}
     subject = {"kind": "User", "name": f"dev-{shop.namespace}", "apiGroup": "rbac.authorization.k8s.io"}
     reference = {"kind": "ClusterRole", "name": shop.namespace, "apiGroup": "rbac.authorization.k8s.io"}
@@ -159,3 +159,25 @@ async def test_a_rule_of_the_target_judges_what_is_live(shop: Shop) -> None:
             desired = shop.desired(shop.config_map("page", {"colour": colour}))
             await shop.make(desired)
             assert await judged(shop, desired, "ConfigMap", lambda health: True) == expected
+
+
+async def test_what_others_made_with_the_same_labels_is_no_reason(shop: Shop) -> None:
+    other = shop.deployment("other", "testbed/crashes")
+    other["spec"]["selector"]["matchLabels"] = other["spec"]["template"]["metadata"]["labels"] = {"app": "web"}
+    assert shop.cluster.request("POST", shop.path("deployments.apps/v1"), other)[0] == 201
+    await eventually(lambda: bool(pods(shop)), 20)
+    desired = shop.desired(shop.deployment("web", "testbed/missing", progressDeadlineSeconds=2))
+    await shop.make(desired)
+    health = await judged(shop, desired, "Deployment", lambda health: health.state is State.DEGRADED and "Pod" in health.message)
+    assert "ImagePullBackOff" in health.message
+    assert "CrashLoopBackOff" not in health.message
+
+
+async def test_the_pods_of_an_earlier_version_are_no_reason(shop: Shop) -> None:
+    await shop.make(shop.desired(shop.deployment("web", "testbed/crashes", progressDeadlineSeconds=2)))
+    await eventually(lambda: bool(pods(shop)), 20)
+    desired = shop.desired(shop.deployment("web", "testbed/missing", progressDeadlineSeconds=2), revision="2" * 40)
+    await shop.make(desired)
+    health = await judged(shop, desired, "Deployment", lambda health: health.state is State.DEGRADED and "Pod" in health.message)
+    assert "ImagePullBackOff" in health.message
+    assert "CrashLoopBackOff" not in health.message

@@ -15,7 +15,7 @@ from trueup.runtimes.kubernetes.fields import paths
 from trueup.runtimes.kubernetes.health import Rules, ended_in, health_of, line, reason_of
 from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.logs import Source, last_line, pods_of
-from trueup.runtimes.kubernetes.marks import REVISION, metadata
+from trueup.runtimes.kubernetes.marks import REVISION, annotations, mapping, metadata
 from trueup.runtimes.kubernetes.paths import below
 
 _EVENTS: Final = Resource("", "v1", "Event", "events", True, frozenset())
@@ -61,11 +61,7 @@ class Judge:
         asked, reason = self._reasons.get(key, (0.0, ""))
         if (state is State.PROGRESSING and now - since < _SOON_SECONDS) or now - asked < _SOON_SECONDS:
             return reason
-        try:
-            reason = await self._told(await self._children(live), wanted)
-        except Refused:
-            # Who may not look at pods still hears what the workload says of itself.
-            reason = ""
+        reason = await self._told(await self._children(live), wanted)
         self._reasons[key] = time.monotonic(), reason
         return reason
 
@@ -79,12 +75,28 @@ class Judge:
 
     async def _children(self, live: LiveObject) -> list[Body]:
         """Its pods and replica sets, and the events of all of them."""
-        pods = [pod for pod in await pods_of(self._cluster, live) if _belongs(pod, live)]
-        sets = [body async for body in self._cluster.list(_REPLICA_SETS, live.key.namespace, "")] if live.key.kind == "Deployment" else []
-        sets = [each for each in sets if any(owner.get("uid") == live.uid for owner in metadata(each).get("ownerReferences") or ())]
-        known = {live.uid, *(metadata(each).get("uid") for each in [*pods, *sets])}
-        events = [body async for body in self._cluster.list(_EVENTS, live.key.namespace, "")]
-        return [*pods, *sets, *(event for event in events if (event.get("involvedObject") or {}).get("uid") in known)]
+        sets = await self._listed(_REPLICA_SETS, live) if live.key.kind == "Deployment" else []
+        # What is wrong with the pods of an earlier version is no reason: they go.
+        sets = sorted((each for each in sets if _controller(each) == live.uid), key=_rollout)[-1:]
+        makers = {live.uid, *(metadata(each).get("uid") for each in sets)}
+        pods = [pod for pod in await self._pods(live) if _controller(pod) in makers]
+        known = {*makers, *(metadata(each).get("uid") for each in pods)}
+        events = [event for event in await self._listed(_EVENTS, live) if mapping(event.get("involvedObject")).get("uid") in known]
+        return [*pods, *sets, *events]
+
+    # Who may not look at all of it hears what the rest says.
+
+    async def _pods(self, live: LiveObject) -> list[Body]:
+        try:
+            return await pods_of(self._cluster, live)
+        except Refused:
+            return []
+
+    async def _listed(self, resource: Resource, live: LiveObject) -> list[Body]:
+        try:
+            return [body async for body in self._cluster.list(resource, live.key.namespace, "")]
+        except Refused:
+            return []
 
 
 def is_version(live: LiveObject, version: str) -> bool:
@@ -94,6 +106,13 @@ def is_version(live: LiveObject, version: str) -> bool:
     return live.uid == version.partition("/")[0] and _REVISION_PATH not in paths(live.ours, live.body)
 
 
-def _belongs(pod: Body, live: LiveObject) -> bool:
-    """Whether a pod that the selector finds has a controller: another's pods may carry the same labels."""
-    return any(each.get("controller") for each in metadata(pod).get("ownerReferences") or ())
+def _controller(body: Body) -> str:
+    """Who made an object; empty when nobody did. A selector also finds what others made with the same labels."""
+    owners = metadata(body).get("ownerReferences") or ()
+    return next((str(each.get("uid")) for each in owners if each.get("controller")), "")
+
+
+def _rollout(body: Body) -> int:
+    """Which rollout of its Deployment a replica set is of."""
+    number = str(annotations(body).get("deployment.kubernetes.io/revision", ""))
+    return int(number) if number.isdecimal() else 0
