@@ -8,7 +8,7 @@ import msgspec
 from trueup.engine.course import WELL, Course
 from trueup.engine.equipment import Equipment
 from trueup.engine.past import Past
-from trueup.model.application import Application
+from trueup.model.application import Application, Target
 from trueup.model.contracts import Desired, Owned, Owner, Runtime
 from trueup.model.errors import Fault, SettingsError, TrueupError
 from trueup.model.manifest import Manifest, Origin
@@ -80,10 +80,12 @@ class Wants:
 
     async def runtime(self, course: Course) -> Runtime:
         """The opened target. Raises SettingsError or Unreachable."""
-        return await self._opened(course.address.repository, course.address.target)
+        return await self._open(course.known.target, course.address.target)
 
     async def _opened(self, repository: str, name: str) -> Runtime:
-        target = await self.equipment.store.through(self.memory.target, repository, name)
+        return await self._open(await self.equipment.store.through(self.memory.target, repository, name), name)
+
+    async def _open(self, target: Target | None, name: str) -> Runtime:
         if target is None:
             raise SettingsError(f"target `{name}` is not declared any more", hint="declare it again until it is empty")
         return await self.equipment.targets.open(target)

@@ -300,6 +300,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     holds: tuple[Waiting, ...] = ()
     approvals: frozenset[str] = frozenset()
     """The digests that were approved."""
+    target: Target | None = None
+    """The declaration of the target that is walked."""
 
 
 class History(Protocol):

@@ -121,10 +121,8 @@ class StoredCatalog:
         return [Address(repository, name, target) for name, target in rows]
 
     def target(self, repository: str, name: str) -> Target | None:
-        statement = "select body from target where repository = :repository and name = :name"
         with self._database.reading() as transaction:
-            row = transaction.one(statement, {"repository": transaction.repository(repository), "name": name})
-        return read(row[0], Target) if row else None
+            return read_target(transaction, transaction.repository(repository), name)
 
     def targets(self, repository: str) -> list[Target]:
         statement = "select body from target where repository = :repository order by name"
@@ -180,6 +178,13 @@ def read_followed(transaction: Transaction, repository: str) -> Followed | None:
     """The repository's row."""
     row = transaction.one("select followed from repository where identity = :identity", {"identity": repository})
     return read(row[0], Followed) if row and row[0] else None
+
+
+def read_target(transaction: Transaction, repository: int | None, name: str) -> Target | None:
+    """A target's declaration, as part of a larger look."""
+    statement = "select body from target where repository = :repository and name = :name"
+    row = transaction.one(statement, {"repository": repository, "name": name})
+    return read(row[0], Target) if row else None
 
 
 def read_declared(transaction: Transaction, repository: int | None, application: str) -> Declared | None:

@@ -11,7 +11,7 @@ from trueup.model.memory import Address, Known, Standing, Waiting
 from trueup.model.plan import Plan
 from trueup.model.run import Outcome, Run, RunState
 from trueup.store.body import read, write
-from trueup.store.catalog import drop_renders, read_declared, read_followed
+from trueup.store.catalog import drop_renders, read_declared, read_followed, read_target
 from trueup.store.database import Database, Transaction, Value
 
 _DAY = 86400.0
@@ -57,6 +57,7 @@ class StoredHistory:
                 plan=plan,
                 holds=tuple(read(body, Waiting) for (body,) in transaction.all(_HELD_HERE, at)),
                 approvals=frozenset(digest for (digest,) in transaction.all(f"select digest from approval where {_AT}", at)),
+                target=read_target(transaction, transaction.repository(address.repository), address.target),
             )
 
     def begin(self, run: Run, plan: Plan | None, standing: Standing | None = None) -> None:
