@@ -70,7 +70,8 @@ class Batch:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self.picture.doubt(*MOVING)
+            if acting:
+                self.picture.doubt(*MOVING)
         await self._conclude()
         if any(action.key.kind == "Service" for action in acting):
             await self._sweep()

@@ -93,8 +93,15 @@ class Carrier:
 
     async def unpack(self, tar: bytes | AsyncIterable[bytes]) -> None:
         """Unpack an archive into the volume, which is made when it is not there. Raises Refused, also when the disk is full."""
-        await self.prepare()
-        await self.engine.put_archive(self.container, INSIDE, tar)
+        if not isinstance(tar, bytes):
+            await self.prepare()  # what comes in pieces comes once
+            await self.engine.put_archive(self.container, INSIDE, tar)
+            return
+        try:
+            await self.engine.put_archive(self.container, INSIDE, tar)
+        except Absent:
+            await self.prepare()
+            await self.engine.put_archive(self.container, INSIDE, tar)
 
     async def prepare(self) -> None:
         """Make the volume and the carrier, as far as they are missing."""

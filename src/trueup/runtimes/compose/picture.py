@@ -132,11 +132,14 @@ class Picture:
 
     async def remember(self, project: str, kept: Record) -> None:
         """Write a project's record; it goes with the volume when there is nothing to be remembered."""
-        self.doubt(VOLUMES)
-        self.forget_record(project)
         if kept == Record():
+            self.doubt(VOLUMES)
+            self.forget_record(project)
             await self.carrier(project).remove()
             return
+        if project not in self._shot.projects:
+            self.doubt(VOLUMES)
+        self._records.pop(project, None)
         await record.save(self.carrier(project), kept)
         self._records[project] = kept
 
@@ -158,8 +161,9 @@ class Picture:
                 del self._contents[place]
 
     def forget_record(self, project: str) -> None:
-        """A record is not as it was."""
+        """A record, and what else is in its volume, is not as it was."""
         self._records.pop(project, None)
+        self._links.pop(project, None)
 
     def keep(self, kept: bool) -> None:
         """From now on events keep it up to date, or no longer do."""

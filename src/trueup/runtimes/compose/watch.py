@@ -117,6 +117,10 @@ class Watch:
         attributes: Mapping[str, str] = actor.get("Attributes") or {}
         identity = str(actor.get("ID", ""))
         held = self._picture.held()
+        if event.get("Action") == "extract-to-dir" and OF_PROJECT in attributes:
+            # Somebody wrote into a record volume, and nothing else moved.
+            self._picture.forget_record(attributes[OF_PROJECT])
+            return []
         keys = self._keys(kind, identity, attributes, held)
         self._picture.doubt(*_LISTS.get(kind, ()), containers=[each for each in (identity, attributes.get("container", "")) if each])
         if OF_PROJECT in attributes:
