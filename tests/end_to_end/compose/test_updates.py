@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.end_to_end.compose.site import Site
+from tests.testbed.docker.engine import wait_until
 
 QUICK: dict[str, Any] = {"deploy": {"update_config": {"monitor": "500ms"}}}
 GOOD: dict[str, Any] = {"image": "test/sleep:1", **QUICK}
@@ -147,3 +148,16 @@ def test_an_engine_that_is_restarted_on_the_way_finds_its_way(site: Site) -> Non
     site.apply()
     assert len(site.running()) == len(site.containers()) == 2
     assert site.trueup("plan", "--all").code == 0
+
+
+def test_a_host_that_lost_its_power_runs_what_git_says(site: Site) -> None:
+    web = {**GOOD, "restart": "always", "volumes": ["./conf:/conf:ro"], "secrets": ["token"]}
+    site.write({"web": web, "other": GOOD}, {"conf/a": "one\n", "token": "t\n"}, secrets={"token": {"file": "./token"}})
+    site.apply()
+    before = site.containers()
+    site.engine.reboot()
+    wait_until(lambda: "shop-web-1" in site.running(), "what is always restarted does not come back")
+    site.apply("--all")
+    assert {name: each["Id"] for name, each in site.containers().items()} == {name: each["Id"] for name, each in before.items()}
+    assert set(site.running()) == {"shop-web-1", "shop-other-1"}
+    assert site.engine.docker("exec", "shop-web-1", "cat", "/conf/a", "/run/secrets/token") == "one\nt\n"
