@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.compose.site import Site
 from tests.testbed.docker.engine import Engine as Host
 from tests.testbed.docker.registry import PASSWORD, USER, Registry
 from trueup.model.errors import Refused
@@ -110,3 +111,21 @@ async def test_a_name_that_was_given_to_another_image_is_seen(engine: Host, imag
     after = await images.resolve("docker.io/library/mine:1", "missing", await images.listed())
     assert before.identity != after.identity
     assert after.identity == engine.get("/images/test/sleep:2/json")["Id"]
+
+
+def test_the_operators_login_is_used_and_never_shown(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Registry.serving(tmp_path / "closed", site.engine.gateway, closed=True) as closed:
+        site.engine.docker("login", f"--username={USER}", "--password-stdin", closed.address, input=PASSWORD)
+        push(site.engine, closed, "test/sleep:1")
+        site.declare(policy={"retry": {"limit": 0}})
+        site.write({"web": {"image": closed.name("app:1")}})
+        refused = site.trueup("apply")
+        assert refused.code == 1
+        assert "registries" in refused.err or "no basic auth credentials" in refused.err
+        login = f'{{server = "{closed.address}", username = "{USER}", password = {{secret = "REGISTRY"}}}}'
+        monkeypatch.setenv("TRUEUP_TARGETS", f'{{compose = {{engines = ["*"], registries = [{login}]}}}}')
+        monkeypatch.setenv("TRUEUP_SECRETS", '{REGISTRY = {env = "PASSWORD_OF_IT"}}')
+        monkeypatch.setenv("PASSWORD_OF_IT", PASSWORD)
+        said = site.apply("--all")
+        assert list(site.running()) == ["shop-web-1"]
+        assert PASSWORD not in said.out + said.err + site.engine.docker("inspect", "shop-web-1")
