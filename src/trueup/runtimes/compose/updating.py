@@ -227,7 +227,8 @@ async def settle(engine: Engine, containers: Sequence[Container]) -> bool:
     """
     left = leftovers(containers)
     present = {each.name: each for each in containers}
-    for each in left:
+    # What is new goes first: it may hold the port that the one before wants.
+    for each in sorted(left, key=lambda each: each.name.endswith(OLD)):
         name = each.name.removesuffix(NEW).removesuffix(OLD)
         current = present.get(name)
         if each.name.endswith(NEW) or (current is not None and current.runs and not _is_unwell(current.state)):
