@@ -1,6 +1,6 @@
 # `make` lists the targets; each says in one line what it does.
 .DEFAULT_GOAL := list
-.PHONY: list setup demo run check test test-pythons testbed cluster cluster-down bench bench-kubernetes docs format lock
+.PHONY: list setup demo run check test test-pythons testbed cluster cluster-down bench bench-kubernetes bench-compose docs format lock
 
 PYTHON := .venv/bin/python
 # The demo, the bench and the house itself are read as strictly as the package.
@@ -32,7 +32,7 @@ test: setup testbed ## run all tests, then the unit and contract tests on every 
 test-pythons: setup ## run the unit and contract tests on every other Python found here
 	@scripts/test_pythons.sh
 
-testbed: setup ## build what the tests run against, once (some ten minutes), into ~/.cache/trueup-testbed
+testbed: setup ## build what the tests run against, once (some fifteen minutes), into ~/.cache/trueup-testbed
 	$(PYTHON) -m tests.testbed.programs
 
 cluster: setup ## start a Kubernetes API server with a node, to be played with, and print its kubeconfig's path
@@ -46,6 +46,9 @@ bench: setup ## measure what must be reached
 
 bench-kubernetes: setup ## measure Kubernetes, beside kubectl, on a cluster of the test bed
 	$(PYTHON) -m bench.kubernetes
+
+bench-compose: setup ## measure Docker Compose hosts, beside docker compose, on an engine of the test bed
+	$(PYTHON) -m bench.compose
 
 docs: setup ## build the documentation into site/
 	.venv/bin/zensical build --clean --strict
