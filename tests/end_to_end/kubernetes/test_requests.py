@@ -1,6 +1,7 @@
 """What a new start costs a cluster in which nothing has changed, by what its API server was asked."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,13 +10,16 @@ import pytest
 from tests.end_to_end.estate import Operator, eventually
 from tests.end_to_end.kubernetes.shop import Shop
 from tests.end_to_end.kubernetes.test_drift import SOON, watching
+from tests.end_to_end.kubernetes.test_faults import gate
 from tests.end_to_end.kubernetes.test_walk import Place, config_map, deployment, place
 from tests.testbed.kubernetes.cluster import Cluster
+from tests.testbed.kubernetes.gate import Gate
 from tests.testbed.kubernetes.ledger import Ledger
 from trueup.model.contracts import Moved
+from trueup.model.errors import Unreachable
 from trueup.runtimes.kubernetes.client import watching as client
 
-__all__ = ["place"]
+__all__ = ["gate", "place"]
 
 NAMES = [f"app-{number}" for number in range(12)]
 
@@ -58,6 +62,19 @@ async def test_a_serve_started_anew_asks_once_for_each_kind_and_writes_nothing(
 
         await eventually(is_red)
         assert {path.partition("?")[0].rpartition("/")[2] for path in ledger.writes} == {NAMES[3]}
+
+
+async def test_a_plan_while_the_server_is_away_from_the_start_does_not_wait_for_long(gate: Gate, closed_shop: Shop) -> None:
+    shop = closed_shop
+    desired = shop.desired(shop.config_map("page"))
+    async with shop.opened(), gate.closed():
+        shop.runtime.watch()
+        begun = time.monotonic()
+        with pytest.raises(Unreachable, match="does not answer"):
+            await shop.plan(desired)
+        assert time.monotonic() - begun < 20
+    async with shop.opened():
+        await shop.make(desired)
 
 
 async def test_a_server_that_cannot_begin_a_watch_with_all_there_is_is_asked_for_a_list(
