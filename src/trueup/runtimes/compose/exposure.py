@@ -1,6 +1,5 @@
 """The secrets in containers -> where they are not what they should be. Nothing of them is written down, not even a digest."""
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from trueup.model.secret import Secret
 from trueup.runtimes.compose.confiding import value_of
 from trueup.runtimes.compose.container import Container
 from trueup.runtimes.compose.picture import Picture
+from trueup.toolkit.together import together
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Exposure:
             for entry in spec.get("secrets") or ()
             for container in containers
         ]
-        same = await asyncio.gather(*(self.picture.holds(*each) for each in asked))
+        same = await together(self.picture.holds(*each) for each in asked)
         wrong: dict[str, tuple[str, ...]] = {}
         for (container, target, _), is_same in zip(asked, same, strict=True):
             wrong |= {} if is_same else {container: (*wrong.get(container, ()), target)}

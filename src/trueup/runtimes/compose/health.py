@@ -1,6 +1,5 @@
 """How well a service does, by what the engine says of its containers."""
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from trueup.runtimes.compose.look import version_of
 from trueup.runtimes.compose.scene import Scene
 from trueup.runtimes.compose.service import Service
 from trueup.runtimes.compose.wellness import last_words
+from trueup.toolkit.together import together
 
 _STEADY_SECONDS: Final = 1.0
 _LOOPING_SECONDS: Final = 10.0
@@ -28,7 +28,7 @@ class Doctor:
 
     async def judge(self, versions: Mapping[Key, str]) -> dict[Key, Health]:
         """The health of each, of that very version where one is given."""
-        healths = await asyncio.gather(*(self._of(key, version) for key, version in versions.items()))
+        healths = await together(self._of(key, version) for key, version in versions.items())
         return dict(zip(versions, healths, strict=True))
 
     async def _of(self, key: Key, version: str) -> Health:

@@ -5,7 +5,7 @@ import hmac
 import io
 import os
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from trueup.runtimes.compose.holding import Held, held_in, identity_of
 from trueup.runtimes.compose.images import Images, Shelf
 from trueup.runtimes.compose.labels import PROJECT
 from trueup.runtimes.compose.record import Record
+from trueup.toolkit.together import together
 
 CONTAINERS: Final = "containers"
 NETWORKS: Final = "networks"
@@ -95,7 +96,7 @@ class Picture:
         """These containers in full; those that are gone meanwhile are left out."""
         asked = list(identities)
         missing = [each for each in asked if not self.kept or not self._inspected.get(each)]
-        found = dict(zip(missing, await asyncio.gather(*(self._inspection(each) for each in missing)), strict=True))
+        found = dict(zip(missing, await together(self._inspection(each) for each in missing), strict=True))
         known = {each: found.get(each) or (self._inspected.get(each) if self.kept else None) for each in asked}
         return {identity: body for identity, body in known.items() if body}
 
@@ -128,7 +129,7 @@ class Picture:
     async def records(self, shot: Shot) -> dict[str, Record]:
         """What is remembered of every project."""
         projects = sorted(shot.projects)
-        return dict(zip(projects, await asyncio.gather(*(self.record(each, shot) for each in projects)), strict=True))
+        return dict(zip(projects, await together(self.record(each, shot) for each in projects), strict=True))
 
     async def remember(self, project: str, kept: Record) -> None:
         """Write a project's record; it goes with the volume when there is nothing to be remembered."""
@@ -200,12 +201,13 @@ class Picture:
 
     async def _asked(self, kinds: frozenset[str]) -> Shot:
         old = self._shot
-        containers, networks, volumes, shelf = await asyncio.gather(
+        asked: list[Awaitable[Any]] = [
             self._containers() if CONTAINERS in kinds else _same(old.summaries),
             self._networks() if NETWORKS in kinds else _same(old.networks),
             self._volumes() if VOLUMES in kinds else _same(old.volumes),
             self.images.listed() if IMAGES in kinds else _same(old.shelf),
-        )
+        ]
+        containers, networks, volumes, shelf = await together(asked)
         gone = self._inspected.keys() - {str(each["Id"]) for each in containers}
         for identity in gone:
             self._inspected.pop(identity)

@@ -23,6 +23,7 @@ from trueup.runtimes.compose.picture import MOVING, Picture, Shot
 from trueup.runtimes.compose.record import Record
 from trueup.runtimes.compose.service import Service, is_external
 from trueup.runtimes.compose.strangers import Strangers
+from trueup.toolkit.together import together
 
 
 @dataclass(frozen=True)
@@ -160,7 +161,7 @@ class Stage:
     async def _images(self, services: Iterable[Service], shot: Shot) -> dict[str, Image]:
         # What is built for a service comes from no registry.
         wanted = {each.image: "never" if each.built else str(each.spec.get("pull_policy") or "") for each in services}
-        resolved = await asyncio.gather(*(self.picture.images.resolve(image, policy, shot.shelf) for image, policy in wanted.items()))
+        resolved = await together(self.picture.images.resolve(image, policy, shot.shelf) for image, policy in wanted.items())
         return dict(zip(wanted, resolved, strict=True))
 
 

@@ -15,6 +15,7 @@ from trueup.runtimes.compose.likeness import unlike
 from trueup.runtimes.compose.picture import Picture
 from trueup.runtimes.compose.service import Service
 from trueup.runtimes.compose.wanted import Surroundings, container_of, endpoints_of
+from trueup.toolkit.together import together
 
 _IN_PLACE = "/its own content"
 
@@ -31,7 +32,7 @@ class Strangers:
     async def of(self, services: Iterable[tuple[Service, Sequence[Container]]]) -> dict[str, tuple[Change, ...]]:
         """Container -> what differs; nothing is told of those that we made."""
         asked = [(service, each) for service, found in services for each in found if each.marks.spec is None and each.service]
-        told = await asyncio.gather(*(self._one(service, each) for service, each in asked))
+        told = await together(self._one(service, each) for service, each in asked)
         return {each.id: changes for (_, each), changes in zip(asked, told, strict=True)}
 
     async def _one(self, service: Service, container: Container) -> tuple[Change, ...]:

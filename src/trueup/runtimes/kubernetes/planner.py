@@ -21,10 +21,10 @@ from trueup.runtimes.kubernetes.order import FIRST
 from trueup.runtimes.kubernetes.parent import NAMESPACES, Parent, group_kind
 from trueup.runtimes.kubernetes.planning import actions_of, refuse
 from trueup.runtimes.kubernetes.settled import Settled
-from trueup.runtimes.kubernetes.together import together
 from trueup.runtimes.kubernetes.trial import UNLOOKED, Trial, Trials
 from trueup.runtimes.kubernetes.views import View
 from trueup.runtimes.kubernetes.wanted import Wanted, completed, distinct, settled
+from trueup.toolkit.together import together
 
 KEEP_ANNOTATION: Final = "helm.sh/resource-policy"
 _SERVED_SECONDS: Final = 10.0

@@ -26,12 +26,12 @@ from trueup.runtimes.kubernetes.planner import Limits, Planner
 from trueup.runtimes.kubernetes.records import Records
 from trueup.runtimes.kubernetes.settled import Settled
 from trueup.runtimes.kubernetes.target import Specification
-from trueup.runtimes.kubernetes.together import as_they_come, together
 from trueup.runtimes.kubernetes.touches import touches_of
 from trueup.runtimes.kubernetes.views import Direct, View, resources
 from trueup.runtimes.kubernetes.wanted import Wanted
 from trueup.runtimes.kubernetes.watched import Places, Watched
 from trueup.runtimes.kubernetes.writing import Writer
+from trueup.toolkit.together import as_they_come, together
 
 
 @dataclass(frozen=True, slots=True)
