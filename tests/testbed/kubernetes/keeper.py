@@ -72,7 +72,9 @@ class Keeper:
                 raise EndOfCluster
 
     def start(self, name: str) -> None:
-        """Start a component; what it says goes to a file of its name."""
+        """Start a component unless it runs; what it says goes to a file of its name."""
+        if name in self.processes and self.processes[name].poll() is None:
+            return  # a second one would share the port, and answer when the first is stopped
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 self.commands[name],
