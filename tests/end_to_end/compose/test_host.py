@@ -267,6 +267,24 @@ async def test_a_taken_port_is_told_before_anything_stops(host: Host, runtime: C
     assert host.ids("web") == before
 
 
+async def test_a_port_goes_from_one_service_to_another(host: Host, runtime: ComposeRuntime) -> None:
+    def web(name: str, published: str = "") -> Body:
+        port = {"target": 80, "published": published, "protocol": "tcp", "mode": "ingress"}
+        return in_network(name, image="test/web:1", **({"ports": [port]} if published else {}))
+
+    await done(runtime, host.want(network("back"), web("web", "8080")))
+    proxied = host.want(network("back"), web("proxy", "8080"), web("web"))
+    plan = await runtime.plan(proxied)
+    assert {action.key.name: [each.name for each in action.after] for action in plan.changes} == {"web": [], "proxy": ["web"]}
+    await carry_out(runtime, proxied, plan)
+    assert (await runtime.plan(proxied)).empty
+    renamed = host.want(network("back"), web("front", "8080"), web("web"))
+    await done(runtime, renamed)
+    assert host.inspect("p-front-1")["State"]["Running"]
+    assert host.ids("proxy") == {}
+    assert (await runtime.plan(renamed)).empty
+
+
 async def test_a_record_that_is_lost_is_found_again_in_labels(host: Host) -> None:
     desired = under(host.want(service("web"), service("worker")), Policy(prune=False))
     async with opened(host) as runtime:

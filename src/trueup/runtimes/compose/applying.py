@@ -194,7 +194,9 @@ class Batch:
     async def _delete(self, key: Key, scene: Scene) -> None:
         engine = self.picture.engine
         if key.kind == "Service":
-            containers = [each for each in scene.containers.get(key, ()) if each.marks.owner == scene.owner]
+            there = scene.containers.get(key, ())
+            # Without any of ours, somebody's own stand in their place.
+            containers = [each for each in there if each.marks.owner == scene.owner] or there
             await asyncio.gather(*(discard(engine, each) for each in containers))
             return
         with suppress(Absent):

@@ -12,6 +12,7 @@ from trueup.model.errors import Refused
 from trueup.model.manifest import Key
 from trueup.model.plan import Action, Change, Effect, Verb
 from trueup.runtimes.compose.comparing import look_at_service, seen_of
+from trueup.runtimes.compose.heirs import givers, in_order
 from trueup.runtimes.compose.look import Look
 from trueup.runtimes.compose.relations import carried_along
 from trueup.runtimes.compose.scene import Scene
@@ -40,8 +41,15 @@ class Planner:
         refuse(self.scene, self.looks)
         kept = self._carried_along({key: self._action(look) for key, look in self.looks.items()})
         moving = {key for key, action in kept.items() if action.verb is not Verb.UNCHANGED}
-        placed = [_with_after(action, self._after(key, moving)) for key, action in kept.items()]
-        return [*placed, *self._leaving()]
+        after = {key: self._after(key, moving) for key in kept}
+        gone = {action.key: action for action in self._leaving()}
+        for key, others in givers(self.scene).items():
+            # What has a port that another one gets goes in that one's wave, and first.
+            early = [other for other in others if other in gone and gone[other].verb is Verb.DELETE]
+            gone |= {other: msgspec.structs.replace(gone[other], wave=kept[key].wave) for other in early}
+            near = [*early, *(other for other in others if other in moving and kept[other].wave == kept[key].wave)]
+            after = in_order(after, key, near)
+        return [*(_with_after(action, after[key]) for key, action in kept.items()), *gone.values()]
 
     def _carried_along(self, actions: dict[Key, Action]) -> dict[Key, Action]:
         """The same with what the update of one service does to others."""
@@ -105,7 +113,7 @@ class Planner:
 
     def _wave_of(self, key: Key) -> int:
         if key.kind == "Service":
-            return next(each.marks.wave for each in self.scene.containers[key] if each.marks.owner == self.scene.owner)
+            return next((each.marks.wave for each in self.scene.containers[key] if each.marks.owner == self.scene.owner), 0)
         return self.scene.things[key].marks.wave
 
 
