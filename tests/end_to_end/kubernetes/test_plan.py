@@ -8,6 +8,8 @@ from tests.end_to_end.kubernetes.shop import Shop, states
 from trueup.model.application import Policy
 from trueup.model.errors import Refused
 from trueup.model.plan import Effect, Verb
+from trueup.runtimes.kubernetes.client.connection import Connection
+from trueup.runtimes.kubernetes.client.request import Answer, Request
 
 
 def widgets(shop: Shop, scope: str = "Namespaced") -> dict[str, object]:
@@ -208,3 +210,28 @@ async def test_a_status_that_is_written_is_no_reason_to_try_anything_out(shop: S
     async with shop.opened():
         assert (await shop.plan(desired)).summary.unchanged == 1
         assert "PATCH" not in shop.runtime._cluster.connection.counts
+
+
+@pytest.mark.parametrize("memory", ["known", "lost"])
+async def test_what_a_controller_writes_between_two_questions_is_no_change(
+    shop: Shop, memory: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shop.make(shop.desired(shop.config_map("page"), shop.config_map("other")))
+    desired = shop.desired(shop.config_map("page"), shop.config_map("other", {"colour": "blue"}), revision="2" * 40)
+    written: list[str] = []
+    ask = Connection.ask
+
+    async def in_between(self: Connection, request: Request) -> Answer:
+        answer = await ask(self, request)
+        # After each list, and each look, somebody writes to the object: for a while.
+        if request.method == "GET" and "/configmaps" in request.path and len(written) < 3:
+            written.append(str(len(written)))
+            shop.patch("configmaps", "page", {"metadata": {"annotations": {"controller": written[-1]}}}, "controller")
+        return answer
+
+    if memory == "lost":
+        shop.folder = shop.folder / "fresh"
+    async with shop.opened():
+        monkeypatch.setattr(Connection, "ask", in_between)
+        assert await shop.changes(desired) == {f"ConfigMap/{shop.namespace}/other": Verb.UPDATE}
+        assert written

@@ -19,6 +19,8 @@ from trueup.toolkit.difference import resolve
 
 _CREATED: Final = 201
 _NOT_FOUND: Final = 404
+# What is still written to after so many looks is as good as it gets.
+_LOOKS: Final = 4
 
 
 class Unlooked(Enum):
@@ -68,15 +70,21 @@ class Trials:
             return _of_unknown_kind(wanted)
         if f"namespace {wanted.key.namespace}" in self.coming:
             return Trial(wanted, None, unverified=f"its namespace {wanted.key.namespace} is made by this very plan")
-        known = None if isinstance(live, Unlooked) else live
-        answer = await self.cluster.try_out(resource, wanted.configuration(self.revision, known))
-        if answer.status == _CREATED:
-            return Trial(wanted, None, answer.object)
-        if isinstance(live, Unlooked) and (answer.refusal is None or _may_be_in_the_way(answer)):
-            known = await self.cluster.look(resource, wanted.key.namespace, wanted.key.name)
-            if known is not None and wanted.ignored(known) is not None:
-                return await self.of(wanted, known)
-        return await self._with_defaults(self._read(wanted, known, answer), resource)
+        return await self._with_defaults(await self._asked(wanted, resource, live), resource)
+
+    async def _asked(self, wanted: Wanted, resource: Resource, live: LiveObject | Unlooked | None) -> Trial:
+        """What would come of it, beside the very state of the object of which it would: controllers may write between two questions."""
+        looked, known = (False, None) if isinstance(live, Unlooked) else (True, live)
+        looks = 0
+        while True:
+            answer = await self.cluster.try_out(resource, wanted.configuration(self.revision, known))
+            if answer.status == _CREATED:
+                return Trial(wanted, None, answer.object)
+            if looks == _LOOKS or (_is_of(answer, known) if looked else answer.refusal and not _may_be_in_the_way(answer)):
+                return self._read(wanted, known, answer)
+            looks, looked, known = looks + 1, True, await self.cluster.look(resource, wanted.key.namespace, wanted.key.name)
+            if _is_of(answer, known) and (known is None or wanted.ignored(known) is None):
+                return self._read(wanted, known, answer)
 
     async def _with_defaults(self, trial: Trial, resource: Resource) -> Trial:
         """Who makes an object owns its defaults too: of what would go, the server says what stays all the same."""
@@ -106,6 +114,13 @@ class Trials:
             what = ", ".join(sorted(paths(blocking, live.body)))
             return Trial(wanted, live, unverified=f"{what}, added by hand, stands in the way and goes")
         return Trial(wanted, live, refusal=words(answer.refusal, wanted.body))
+
+
+def _is_of(answer: Answer, live: LiveObject | None) -> bool:
+    """Whether an answer is about the object in this very state. A refusal is about what was asked."""
+    if answer.refusal is not None:
+        return True
+    return live is not None and live.resource_version == LiveObject(answer.object).resource_version
 
 
 def _may_be_in_the_way(answer: Answer) -> bool:
