@@ -180,7 +180,8 @@ class Engine:
         """All containers with these labels, running or not, as inspect shows them, by name. `a__b` stands for `a.b` in a label."""
         filters = json.dumps({"label": [f"{name.replace('__', '.')}={value}" for name, value in labels.items()]})
         listed = self.get(f"/containers/json?all=1&filters={quote(filters)}")
-        return sorted((self.get(f"/containers/{one['Id']}/json") for one in listed), key=lambda one: str(one["Name"]))
+        found = [self.get(f"/containers/{one['Id']}/json") for one in listed]
+        return sorted((one for one in found if one), key=lambda one: str(one["Name"]))  # those that were not just removed
 
     def image(self, name: str, *instructions: str, files: Mapping[str, str] | None = None) -> str:
         """Make an image of busybox with instructions of a Dockerfile and files; its id. Without instructions it sleeps."""

@@ -21,6 +21,7 @@ CHANGEABLE: Final = {
     "Memory": "mem_limit", "MemoryReservation": "mem_reservation", "MemorySwap": "memswap_limit", "NanoCpus": "cpus",
     "CpuPeriod": "cpu_period", "CpuQuota": "cpu_quota", "CpuShares": "cpu_shares", "CpusetCpus": "cpuset", "PidsLimit": "pids_limit",
 }  # fmt: skip
+_PIDS_OF_PODMAN: Final = 2048
 
 
 def restart_of(spec: Mapping[str, Any]) -> Body:
@@ -70,7 +71,7 @@ def limits_in(spec: Mapping[str, Any], host_config: Mapping[str, Any]) -> dict[s
     return {
         field: _said(theirs, host_config.get(theirs))
         for theirs, field in CHANGEABLE.items()
-        if _differ(given.get(theirs), host_config.get(theirs))
+        if _differ(given.get(theirs), host_config.get(theirs)) and not _is_of_podman(theirs, given.get(theirs), host_config.get(theirs))
     }
 
 
@@ -83,6 +84,11 @@ def completed(given: Body) -> Body:
 
 def _differ(given: Any, live: Any) -> bool:
     return (given or 0) != (live or 0) and not (given in (-1, 0, None) and live in (-1, 0, None))
+
+
+def _is_of_podman(theirs: str, given: Any, live: Any) -> bool:
+    """Podman limits the processes of every container for which nothing was said."""
+    return theirs == "PidsLimit" and not given and live == _PIDS_OF_PODMAN
 
 
 def _said(theirs: str, value: Any) -> Any:
