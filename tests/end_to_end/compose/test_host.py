@@ -329,6 +329,10 @@ async def test_the_log_of_a_service_is_that_of_its_containers(host: Host, runtim
     assert sorted(lines) == [f"p-web-{number}: {word}" for number in (1, 2) for word in ("err", "out")]
     followed = runtime.logs(SHOP, key("web"), True)
     assert sorted([await asyncio.wait_for(anext(followed), 10) for _ in range(4)]) == sorted(lines)
+    host.engine.docker("restart", "-t", "0", "p-web-1")
+    assert sorted([await asyncio.wait_for(anext(followed), 10) for _ in range(2)]) == ["p-web-1: err", "p-web-1: out"]
+    await done(runtime, host.want(service("web", command=["sh", "-c", "echo new; exec sleep 100"])))
+    assert await asyncio.wait_for(anext(followed), 10) in ("new", "p-web-1: new")
 
 
 async def test_a_network_is_made_anew_under_those_who_are_in_it(host: Host, runtime: ComposeRuntime) -> None:

@@ -51,6 +51,7 @@ def _container(container: Container) -> Body:
         "startedAt": state.get("StartedAt"),
         "restarts": container.body.get("RestartCount") or None,
         "revision": container.marks.revision,
+        "origin": f"{container.marks.origin.file}:{container.marks.origin.line}" if container.marks.origin.file else "",
     }
     return {name: value for name, value in told.items() if value not in (None, "")}
 

@@ -1,33 +1,57 @@
 """The log of a service: the lines of its containers, without the engine's framing."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from trueup.runtimes.compose.container import Container
-from trueup.runtimes.compose.engine import Engine
+from trueup.runtimes.compose.engine import Absent, Engine
 
 _LAST_LINES: Final = 1000
 _HEADER: Final = 8
+_LOOK_SECONDS: Final = 1.0
 
 
-async def logs(engine: Engine, containers: Sequence[Container], follow: bool) -> AsyncGenerator[str, None]:
+Find = Callable[[], Awaitable[Sequence[Container]]]
+"""The containers of a service, as they are now."""
+
+
+async def logs(engine: Engine, containers: Sequence[Container]) -> AsyncGenerator[str, None]:
     """The lines of every container, oldest first; with several each line says which. Raises Refused for a driver that keeps nothing."""
-    prefixes = [f"{each.name}: " if len(containers) > 1 else "" for each in containers]
-    if not follow:
-        for container, prefix in zip(containers, prefixes, strict=True):
-            async for line in lines_of(engine, container, follow=False):
-                yield prefix + line
-        return
-    async with aclosing(_together(engine, containers, prefixes)) as lines:
-        async for line in lines:
+    for container in containers:
+        prefix = f"{_shown(container)}: " if len(containers) > 1 else ""
+        async for line in lines_of(engine, container, Extent()):
+            yield prefix + line
+
+
+async def followed(engine: Engine, find: Find) -> AsyncGenerator[str, None]:
+    """The same as they come, through restarts and from the containers that take the place of others, until the caller stops."""
+    said: asyncio.Queue[str | BaseException] = asyncio.Queue(maxsize=1000)
+    following = asyncio.create_task(_Following(engine, find, said).run(), name="logs of a service")
+    try:
+        while not isinstance(line := await said.get(), BaseException):
             yield line
+        raise line
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
 
 
-async def lines_of(engine: Engine, container: Container, follow: bool) -> AsyncIterator[str]:
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """Which part of a log: from when on (seconds since 1970; empty: the last lines), and whether it goes on."""
+
+    since: str = ""
+    follow: bool = False
+
+
+async def lines_of(engine: Engine, container: Container, extent: Extent) -> AsyncIterator[str]:
     """The lines of one container."""
-    pieces = engine.pieces(f"/containers/{container.id}/logs", stdout=True, stderr=True, follow=follow, tail=_LAST_LINES)
+    part = {"since": extent.since} if extent.since else {"tail": _LAST_LINES}
+    pieces = engine.pieces(f"/containers/{container.id}/logs", stdout=True, stderr=True, follow=extent.follow, **part)
     plain = pieces if container.body["Config"].get("Tty") else unframed(pieces)
     rest = b""
     async for piece in plain:
@@ -51,25 +75,43 @@ async def unframed(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             del kept[:size]
 
 
-async def _together(engine: Engine, containers: Sequence[Container], prefixes: Sequence[str]) -> AsyncGenerator[str, None]:
-    said: asyncio.Queue[str | BaseException | None] = asyncio.Queue(maxsize=1000)
+def _shown(container: Container) -> str:
+    """Its name, also while it is on its way to take another one's place."""
+    return container.name.removesuffix(".new").removesuffix(".old")
 
-    async def pour(container: Container, prefix: str) -> None:
+
+@dataclass(slots=True)
+class _Following:
+    """Pours the logs of whatever containers a service has into one queue."""
+
+    engine: Engine
+    find: Find
+    said: "asyncio.Queue[str | BaseException]"
+    seen: dict[str, str] = field(default_factory=dict)
+    """Container -> the start that is being poured, or was."""
+
+    async def run(self) -> None:
         try:
-            async for line in lines_of(engine, container, follow=True):
-                await said.put(prefix + line)
-            await said.put(None)
+            async with asyncio.TaskGroup() as tasks:
+                while True:
+                    containers = await self.find()
+                    for container in containers:
+                        self._follow(tasks, container, f"{_shown(container)}: " if len(containers) > 1 else "")
+                    await asyncio.sleep(_LOOK_SECONDS)
+        except BaseExceptionGroup as errors:
+            await self.said.put(errors.exceptions[0])
         except Exception as error:  # noqa: BLE001 - told to whoever reads, in the next line
-            await said.put(error)
+            await self.said.put(error)
 
-    tasks = [asyncio.create_task(pour(each, prefix)) for each, prefix in zip(containers, prefixes, strict=True)]
-    try:
-        for _ in tasks:
-            while (line := await said.get()) is not None:
-                if isinstance(line, BaseException):
-                    raise line
-                yield line
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+    def _follow(self, tasks: asyncio.TaskGroup, container: Container, prefix: str) -> None:
+        start = str(container.state.get("StartedAt", ""))
+        if self.seen.get(container.id) == start:
+            return
+        since = f"{datetime.fromisoformat(start).timestamp():.6f}" if container.id in self.seen else ""
+        self.seen[container.id] = start
+        tasks.create_task(self._pour(container, Extent(since, follow=True), prefix))
+
+    async def _pour(self, container: Container, extent: Extent, prefix: str) -> None:
+        with suppress(Absent):
+            async for line in lines_of(self.engine, container, extent):
+                await self.said.put(prefix + line)

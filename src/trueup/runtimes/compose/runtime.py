@@ -15,7 +15,7 @@ from trueup.runtimes.compose.engine import Engine
 from trueup.runtimes.compose.health import Doctor
 from trueup.runtimes.compose.holding import holdings
 from trueup.runtimes.compose.live import live_service, live_thing
-from trueup.runtimes.compose.logs import logs
+from trueup.runtimes.compose.logs import followed, logs
 from trueup.runtimes.compose.planning import Planner
 from trueup.runtimes.compose.scene import Stage
 from trueup.runtimes.compose.watch import Watch
@@ -87,7 +87,8 @@ class ComposeRuntime:
         containers = await self._stage.containers(key)
         if not containers:
             raise Refused(f"{key} has no containers", key=str(key), hint="look at its health: `trueup status`")
-        async with aclosing(logs(self._engine, containers, follow)) as lines:
+        found = followed(self._engine, lambda: self._stage.containers(key)) if follow else logs(self._engine, containers)
+        async with aclosing(found) as lines:
             async for line in lines:
                 yield line
 
