@@ -4,11 +4,10 @@ import asyncio
 import base64
 import http.server
 import json
-import ssl
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,8 +15,10 @@ import pytest
 
 from tests.end_to_end.kubernetes.shop import Shop, states
 from tests.end_to_end.kubernetes.test_drift import watching
+from tests.testbed.kubernetes import webhooks
 from tests.testbed.kubernetes.cluster import Cluster, wait_until
 from tests.testbed.kubernetes.gate import Gate
+from tests.testbed.kubernetes.webhooks import Answer
 from trueup.model.application import Policy
 from trueup.model.contracts import Moved
 from trueup.model.errors import Refused, Unreachable
@@ -178,59 +179,9 @@ async def test_a_busy_server_is_asked_again_when_it_says_so(closed_shop: Shop, s
     assert all(pause > 0.9 for pause in pauses)
 
 
-@contextmanager
-def webhook(shop: Shop, kind: str, answer: Callable[[dict[str, Any]], dict[str, Any]], effects: str = "None") -> Iterator[None]:
-    """An admission webhook of our own for the ConfigMaps of this namespace."""
-    identity = shop.cluster.authority().server("127.0.0.1")
-    chain = shop.folder / "webhook.pem"
-    chain.write_bytes(identity.certificate + identity.key)
-
-    class Hook(http.server.BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["request"]
-            review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": {"uid": asked["uid"], **answer(asked)}}
-            body = json.dumps(review).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *arguments: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hook)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(chain)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    authority = base64.b64encode(shop.cluster.authority().certificate).decode()
-    entry = {
-        "name": "page.example.org",
-        "admissionReviewVersions": ["v1"],
-        "sideEffects": effects,
-        "clientConfig": {"url": f"https://127.0.0.1:{server.server_port}/", "caBundle": authority},
-        "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE", "UPDATE"], "resources": ["configmaps"]}],
-        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": shop.namespace}},
-        "timeoutSeconds": 5,
-    }
-    path = f"/apis/admissionregistration.k8s.io/v1/{kind.lower()}webhookconfigurations"
-    body = {"metadata": {"name": shop.namespace}, "webhooks": [{**entry, "sideEffects": "None"}]}
-    status, made = shop.cluster.request("POST", path, body)
-    assert status == 201, made
-    if effects != "None":
-        # The server takes no new one of these; but those from before it knew better are in its storage, and count.
-        old = json.dumps({**made, "webhooks": [entry]}).encode()
-        key = f"/registry/{kind.lower()}webhookconfigurations/{shop.namespace}".encode()
-        shop.cluster.storage("kv/put", {"key": base64.b64encode(key).decode(), "value": base64.b64encode(old).decode()})
-        changed = lambda: shop.cluster.get(f"{path}/{shop.namespace}")["webhooks"][0]["sideEffects"] == effects  # noqa: E731
-        wait_until(changed, "the storage was not written", 5)
-    time.sleep(0.5)
-    try:
-        yield
-    finally:
-        shop.cluster.request("DELETE", f"{path}/{shop.namespace}")
-        server.shutdown()
+def webhook(shop: Shop, kind: str, answer: Answer, effects: str = "None") -> AbstractContextManager[None]:
+    """An admission webhook of our own for the ConfigMaps of the shop."""
+    return webhooks.webhook(shop.cluster, shop.namespace, shop.folder, kind, answer, effects)
 
 
 def added(asked: dict[str, Any]) -> dict[str, Any]:
