@@ -107,7 +107,9 @@ class _Following:
         start = str(container.state.get("StartedAt", ""))
         if self.seen.get(container.id) == start:
             return
-        since = f"{datetime.fromisoformat(start).timestamp():.6f}" if container.id in self.seen else ""
+        # A program may have printed something before the engine wrote down that it started: from the end of the run before on.
+        ended = str(container.state.get("FinishedAt", ""))
+        since = f"{datetime.fromisoformat(ended).timestamp():.6f}" if container.id in self.seen and not ended.startswith("0001") else ""
         self.seen[container.id] = start
         tasks.create_task(self._pour(container, Extent(since, follow=True), prefix))
 
