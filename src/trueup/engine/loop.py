@@ -118,6 +118,9 @@ class Loop:
         """The targets at which no more may be walked at once, and how many elsewhere: one that does not answer holds up nobody else's."""
         busy = Counter((address.repository, address.target) for address in self.walking if address.application)
         full = [target for target, count in busy.items() if count >= self.at_once] + self.watches.expected
+        if self.watches.targets and self.watches.targets <= set(full):
+            # Who asks all the same has the memory look at everything that waits, after each walk.
+            return full, 0
         rooms = (self.at_once - count for count in busy.values() if count < self.at_once)
         return full, min([self.at_once, APPLICATIONS_AT_ONCE - busy.total(), *rooms])
 

@@ -1,7 +1,7 @@
 """What moves at the targets -> who is to be looked at. And what is found there that the memory does not know."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Set
 from typing import Final
 
 from trueup.engine.equipment import Equipment, Following
@@ -37,6 +37,11 @@ class Watches:
         A walk there waits for it: what a watch knows costs one request for each kind, what is asked for without it one for each object.
         """
         return sorted(self._expected)
+
+    @property
+    def targets(self) -> Set[tuple[str, str]]:
+        """Every target that is declared, by repository and name."""
+        return self._watching.keys()
 
     async def refresh(self, following: Mapping[str, Following]) -> None:
         """The declarations may have changed: look which targets there are."""
