@@ -66,7 +66,7 @@ class ComposeRuntime:
 
     async def health(self, desired: Desired, versions: Mapping[Key, str]) -> dict[Key, Health]:
         """By what the engine says of containers."""
-        return await Doctor(self._engine, await self._stage.scene(desired)).judge(versions)
+        return await Doctor(self._engine, await self._stage.glimpse(desired)).judge(versions)
 
     def watch(self) -> AsyncIterator[Moved | Lost]:
         """The engine's events."""

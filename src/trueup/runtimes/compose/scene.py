@@ -112,6 +112,16 @@ class Stage:
         shot = await self.picture.look()
         return await self.at(desired, shot, await self.picture.records(shot))
 
+    async def glimpse(self, desired: Desired) -> Scene:
+        """The same without images, secrets and comparisons: who does well is asked often. Raises Unreachable, Refused."""
+        shot = await self.picture.look(MOVING)
+        records = await self.picture.records(shot)
+        owner, manifests = Owner(desired.application.repository, desired.application.name), by_key(desired)
+        bodies = await self.picture.inspect(_relevant(shot, owner, records, manifests, None))
+        return Scene(
+            desired, owner, shot, records, manifests, _grouped(bodies.values(), records, manifests), dict(_things(shot, records, manifests))
+        )
+
     async def again(self, scene: Scene, key: Key, records: Mapping[str, Record]) -> Scene:
         """One object of it once more, as it is at this very moment, and the services of its project beside it."""
         self.picture.doubt(*MOVING, containers=[each.id for each in scene.containers.get(key, ())])
