@@ -93,13 +93,16 @@ class ComposeGround(Ground):
         return self.gate.closed()
 
     async def world(self) -> World:
-        """The containers and networks of the project, without the labels that we keep to ourselves."""
+        """The containers and networks of the project, without the labels that we keep to ourselves.
+
+        A container that was made and never started is not there yet: whoever is interrupted in between leaves it to the next walk.
+        """
         containers = self._inspected("container", "ps", "-aq", "--no-trunc")
         networks = self._inspected("network", "network", "ls", "-q", "--no-trunc")
         found = {
             _key("Service", each): Thing(each["Id"], _container(each))
             for each in containers
-            if "com.docker.compose.service" in _labels(each)
+            if "com.docker.compose.service" in _labels(each) and each["State"]["Status"] != "created"
         }
         return found | {_key("Network", each): Thing(each["Id"], each["Options"]) for each in networks}
 
