@@ -14,6 +14,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,7 +24,6 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.components import missing, require
-from tests.testbed import golang
 from tests.testbed.docker import api, images
 from tests.testbed.docker.keeper import PATIENCE, Settings
 from tests.testbed.kubernetes.certificates import Authority
@@ -232,8 +232,8 @@ def _require_everything() -> None:
 
 def _own_slot() -> tuple[int, int]:
     """A number that no other host of this machine has, and the lock that keeps it so."""
-    folder = golang.CACHE / "networks"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.gettempdir(), "trueup-testbed-networks")  # one for everybody here, whatever their home and cache
+    folder.mkdir(exist_ok=True)
     for number in range(1, 250):
         lock = os.open(folder / str(number), os.O_CREAT | os.O_RDWR, 0o600)
         with suppress(BlockingIOError):
