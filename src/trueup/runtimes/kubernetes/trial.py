@@ -70,7 +70,13 @@ class Trials:
             return _of_unknown_kind(wanted)
         if f"namespace {wanted.key.namespace}" in self.coming:
             return Trial(wanted, None, unverified=f"its namespace {wanted.key.namespace} is made by this very plan")
-        return await self._with_defaults(await self._asked(wanted, resource, live), resource)
+        trial = await self._asked(wanted, resource, live)
+        for _ in range(_LOOKS):
+            complete = await self._with_defaults(trial, resource)
+            if complete is not None:
+                return complete
+            trial = await self._asked(wanted, resource, UNLOOKED)
+        return trial
 
     async def _asked(self, wanted: Wanted, resource: Resource, live: LiveObject | Unlooked | None) -> Trial:
         """What would come of it, beside the very state of the object of which it would: controllers may write between two questions."""
@@ -86,14 +92,16 @@ class Trials:
             if _is_of(answer, known) and (known is None or wanted.ignored(known) is None):
                 return self._read(wanted, known, answer)
 
-    async def _with_defaults(self, trial: Trial, resource: Resource) -> Trial:
-        """Who makes an object owns its defaults too: of what would go, the server says what stays all the same."""
+    async def _with_defaults(self, trial: Trial, resource: Resource) -> Trial | None:
+        """Who makes an object owns its defaults too: of what would go, the server says what stays all the same. None when it moved."""
         wanted, live = trial.wanted, trial.live
         if live is None or trial.result is None:
             return trial
         declared = our_fields(trial.result)
         gone = going(taken_fields(wanted, live, declared, self.strict), live, declared, wanted.take_over)
         answer = await self.cluster.try_edit(resource, live, removal(gone, live)) if gone else None
+        if answer is not None and answer.says(Reason.CONFLICT):
+            return None
         if answer is None or answer.refusal:
             return trial
         there = answer.object
