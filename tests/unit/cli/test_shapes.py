@@ -60,8 +60,8 @@ def test_runs_are_newest_first_and_say_how_to_go_on() -> None:
     keys(document, "kind", "items", "next")
     assert [run["id"] for run in document["items"]] == ["b", "a"]
     assert (document["kind"], document["next"], shapes.run_list(runs)["next"]) == ("RunList", "a", None)
-    names = "apiVersion kind id repository application target revision revisionExact author subject actor trigger of plan renderer state message"
-    keys(document["items"][0], *names.split(), "hold", "startedAt", "finishedAt", "outcomes", "health")
+    names = "apiVersion kind id repository application target revision revisionExact author subject actor trigger of plan renderer state"
+    keys(document["items"][0], *names.split(), "message", "hold", "startedAt", "finishedAt", "outcomes", "health")
     keys(document["items"][0]["outcomes"][0], "key", "verb", "state", "message", "seconds")
     assert document["items"][0]["startedAt"] == "2026-11-28T19:42:25Z"
 
