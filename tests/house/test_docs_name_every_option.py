@@ -19,6 +19,9 @@ class Nobody(Triggered):
     async def ready(self) -> list[str]:
         return []
 
+    async def warnings(self) -> list[str]:
+        return []
+
 
 def page(root: Path, name: str) -> str:
     return (root / "docs" / "reference" / name).read_text(encoding="utf-8")
