@@ -1,7 +1,7 @@
 """Many questions asked side by side."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -16,7 +16,7 @@ async def together(questions: Iterable[Awaitable[T]]) -> list[T]:
         await _end(tasks)
 
 
-async def as_they_come(questions: Iterable[Awaitable[T]]) -> AsyncIterator[T]:
+async def as_they_come(questions: Iterable[Awaitable[T]]) -> AsyncGenerator[T, None]:
     """Each answer as soon as it is there; the first failure, and whoever stops listening, ends the others."""
     tasks = [asyncio.ensure_future(each) for each in questions]
     try:

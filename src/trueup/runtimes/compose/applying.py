@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -28,6 +28,7 @@ from trueup.runtimes.compose.scene import Scene, Stage
 from trueup.runtimes.compose.sweeping import sweep
 from trueup.runtimes.compose.things import applied
 from trueup.runtimes.compose.updating import discard, settle
+from trueup.toolkit.together import as_they_come
 
 _AT_ONCE = 8
 _OUTDATED = "it moved since the plan was made"
@@ -60,16 +61,11 @@ class Batch:
         if acting:
             await self._declare()
         slots = asyncio.Semaphore(_AT_ONCE)
-        tasks = {asyncio.create_task(self._carry_out(action, slots)) for action in acting}
         try:
-            while tasks:
-                done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    yield task.result()
+            async with aclosing(as_they_come(self._carry_out(action, slots) for action in acting)) as outcomes:
+                async for outcome in outcomes:
+                    yield outcome
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             if acting:
                 self.picture.doubt(*MOVING)
         await self._conclude()

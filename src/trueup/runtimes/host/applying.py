@@ -21,6 +21,7 @@ from trueup.runtimes.host.reading import wanted_of
 from trueup.runtimes.host.record import Entry, Record, Records
 from trueup.runtimes.host.running import masked
 from trueup.runtimes.host.thread import in_thread
+from trueup.toolkit.together import as_they_come
 
 _AT_ONCE = 8
 _OUTDATED = "it moved since the plan was made"
@@ -67,16 +68,11 @@ class Batch:
 
     async def _outcomes(self, acting: Sequence[Action]) -> AsyncGenerator[Outcome, None]:
         slots = asyncio.Semaphore(_AT_ONCE)
-        tasks = {asyncio.create_task(self._carry_out(action, slots)) for action in acting}
         try:
-            while tasks:
-                done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    yield task.result()
+            async with aclosing(as_they_come(self._carry_out(action, slots) for action in acting)) as outcomes:
+                async for outcome in outcomes:
+                    yield outcome
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             await self._finish(bool(acting))
 
     def _begin(self, actions: Sequence[Action]) -> None:
