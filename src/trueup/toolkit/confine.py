@@ -12,7 +12,7 @@ import re
 import resource
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -35,7 +35,12 @@ UNCONFINED: Final = 125
 # Where what is known as /proc is read-only, what is mounted for that is under the file system in memory that is mounted next.
 COUNTED: Final = 'echo "$2" > /proc/sys/kernel/pid_max || { mount -t proc proc "$1" && echo "$2" > "$1/sys/kernel/pid_max"; }'
 COUNTED_SINCE: Final = (6, 14)
-ENTER: Final = 'mount -a -T "$3" && root="$4" && shift 4 && exec chroot "$root" "$@"; exit 125'
+# What is below a folder that is empty in the new root gets its place there only once that is mounted.
+PLACES: Final = """while IFS= read -r place; do
+case "$place" in */) mkdir -p "$place";; *) mkdir -p "${place%/*}" && : > "$place";; esac || exit 125
+done < "$3/places" && mount -a -T "$3/below" &&"""
+ENTER: Final = 'mount -a -T "$3/mounts" && {} root="$3" && shift 3 && exec chroot "$root" "$@"; exit 125'
+EMPTY: Final = ("home", "tmp")
 JOIN: Final = ("sh", "-c", 'echo 0 > "$1" && shift && exec "$@"; exit 125', "sh")
 # Root of a user namespace has every right inside of it; a command needs none of them, and without them a changed root cannot be left.
 DROP: Final = ("sh", "-c", 'cd /work && exec "$@"; exit 125', "sh", "setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs")
@@ -166,22 +171,38 @@ class Confinement:
 
     def _isolated(self, root: Path, program: str, arguments: Sequence[str], visible: Sequence[str] = ()) -> list[str]:
         mounts = [_mount(root, root, "bind,ro"), *_system(root)]
-        mounts += [_mount(Path("tmpfs"), root / name, f"size={self.bounds.file}", "tmpfs") for name in ("home", "tmp")]
+        mounts += [_mount(Path("tmpfs"), root / name, f"size={self.bounds.file}", "tmpfs") for name in EMPTY]
+        below: dict[Path, str] = {}
         for source in (os.devnull, *visible):
-            if any(Path(source).is_relative_to(f"/{name}") for name in SYSTEM) or (place := root / source.lstrip("/")).exists():
+            place = root / source.lstrip("/")
+            if any(Path(source).is_relative_to(f"/{name}") for name in SYSTEM) or place.exists():
                 continue
-            _make_place(place, Path(source).is_dir())
-            mounts.append(_mount(Path(source), place, "rbind,ro"))
+            mount = _mount(Path(source), place, "rbind,ro")
+            if any(place.is_relative_to(root / name) for name in EMPTY):
+                below[place] = mount
+            else:
+                _make_place(place, Path(source).is_dir())
+                mounts.append(mount)
         real = inside = os.path.realpath(program)
         if not any(Path(real).is_relative_to(folder) for folder in visible):
             inside = f"/program/{Path(program).name}"
             (root / inside.lstrip("/")).touch()
             mounts.append(_mount(Path(real), root / inside.lstrip("/"), "bind,ro"))
-        table = root / "mounts"
-        table.write_text("".join(mounts), encoding="utf-8")
-        script = f"{{ {COUNTED}; }} 2>/dev/null; {ENTER}" if self._needs_count else ENTER
-        enter = ["sh", "-c", script, "sh", str(root / "home"), str(self.bounds.processes), str(table), str(root)]
-        return [*NAMESPACES, *enter, *DROP, *self._limited([inside, *arguments])]
+        enter = ENTER.format(_write_tables(root, mounts, below))
+        script = f"{{ {COUNTED}; }} 2>/dev/null; {enter}" if self._needs_count else enter
+        enters = ["sh", "-c", script, "sh", str(root / "home"), str(self.bounds.processes), str(root)]
+        return [*NAMESPACES, *enters, *DROP, *self._limited([inside, *arguments])]
+
+
+def _write_tables(root: Path, mounts: Iterable[str], below: Mapping[Path, str]) -> str:
+    """Write what is to be mounted, and then below what is mounted by that; what the shell does for the latter."""
+    (root / "mounts").write_text("".join(mounts), encoding="utf-8")
+    if not below:
+        return ""
+    places = [f"{place}/\n" if Path("/", place.relative_to(root)).is_dir() else f"{place}\n" for place in below]
+    (root / "places").write_text("".join(places), encoding="utf-8")
+    (root / "below").write_text("".join(below.values()), encoding="utf-8")
+    return PLACES
 
 
 def _kernel() -> tuple[int, ...]:

@@ -36,6 +36,20 @@ def test_a_command_sees_its_files_and_nothing_else(confinement: Confinement, tmp
     assert completed.err.count(b"No such file") == 5
 
 
+def test_what_is_made_visible_below_an_empty_folder_is_there(confinement: Confinement, tmp_path: Path) -> None:
+    """A Python in somebody's home, or a checkout in a temporary folder."""
+    (tmp_path / "folder").mkdir()
+    for name in ("file", "folder/inside", "hidden"):
+        (tmp_path / name).write_text(f"{name}\n", encoding="utf-8")
+    visible = [str(tmp_path / "folder"), str(tmp_path / "file")]
+    looks = f"cat {tmp_path}/file {tmp_path}/folder/inside {tmp_path}/hidden"
+    script = f"{looks}; echo x > {tmp_path}/folder/new; echo y > /tmp/y && cat /tmp/y"
+    completed = confinement.run(SHELL, ["-c", script], {}, visible)
+    assert tmp_path.is_relative_to("/tmp")
+    assert completed.out == b"file\nfolder/inside\ny\n"
+    assert (completed.err.count(b"No such file"), completed.err.count(b"Read-only file system")) == (1, 1)
+
+
 def test_a_command_has_no_variable_but_three(confinement: Confinement, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKEN", "open sesame")
     names = {line.partition("=")[0] for line in said(confinement, "exec env").out.decode().splitlines()}
