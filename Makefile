@@ -25,11 +25,11 @@ check: setup ## lint, format, types, layers and sizes
 	.venv/bin/lint-imports --no-logo --cache-dir build/imports
 	$(PYTHON) scripts/sizes.py
 
-test: setup testbed ## run all tests, then the unit and contract tests on every other Python found here
+test: setup testbed ## run all tests, then those that need no engine or cluster on every other Python found here
 	$(PYTHON) -m pytest --numprocesses=2 --dist=worksteal tests
 	@scripts/test_pythons.sh
 
-test-pythons: setup ## run the unit and contract tests on every other Python found here
+test-pythons: setup ## run the unit tests, and the contracts that need no engine or cluster, on every other Python found here
 	@scripts/test_pythons.sh
 
 testbed: setup ## build what the tests run against, once (some fifteen minutes), into ~/.cache/trueup-testbed

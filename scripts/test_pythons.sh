@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the unit and contract tests on every supported Python of this machine but the one of .venv, each in an environment of its own.
+# Runs the unit tests, and the contracts that need no engine or cluster, on every supported Python here but the one of .venv, each in an environment of its own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,10 +15,8 @@ find_python() {
 }
 
 ours=$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-folders=()
-for folder in tests/unit tests/contract; do
-    [ -d "$folder" ] && folders+=("$folder")
-done
+# What real engines, clusters and judges say of us does not depend on the Python that asks them.
+elsewhere=(tests/contract/test_*saboteurs.py tests/contract/test_kubernetes.py tests/contract/test_compose*.py)
 
 for version in 3.11 3.12 3.13 3.14; do
     [ "$version" != "$ours" ] || continue
@@ -29,5 +27,5 @@ for version in 3.11 3.12 3.13 3.14; do
     fi
     echo "Python $version:"
     scripts/setup.sh ".venv-$version" "$python"
-    ".venv-$version/bin/python" -m pytest -p no:cacheprovider --quiet --numprocesses=2 "${folders[@]}"
+    ".venv-$version/bin/python" -m pytest -p no:cacheprovider --quiet --numprocesses=2 "${elsewhere[@]/#/--ignore=}" tests/unit tests/contract
 done
