@@ -126,7 +126,10 @@ async def test_a_service_that_reloads_is_signalled_and_runs_on(machine: Machine)
     await machine.apply(file("settings", content="2"), web)
     await machine.until(State.HEALTHY, "Service", "web")
     assert machine.pid("web") == pid
-    assert (await machine.log("web")).count("reloaded") == 1
+    deadline = time.monotonic() + 10
+    while (reloads := (await machine.log("web")).count("reloaded")) == 0 and time.monotonic() < deadline:
+        await asyncio.sleep(0.05)
+    assert reloads == 1
     assert (await machine.plan(file("settings", content="2"), web)).empty
 
 
