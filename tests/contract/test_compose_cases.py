@@ -17,6 +17,9 @@ BROKEN = [case for case in CASES if case.faults]
 STRICTER = {"build-more", "dockerfiles", "unknown-tag", "dollar-in-env-file", "unsupported", "x-trueup", "outside"}
 """What Compose takes and we do not: it ignores it, warns of it, or does it where we cannot."""
 
+UNSTEADY = {"extends"}
+"""Compose goes through services in no fixed order: of a reset in a chain of `extends` it does not say the same each time."""
+
 
 @pytest.fixture(autouse=True, scope="module")
 def _judge() -> None:
@@ -29,8 +32,7 @@ def _judge() -> None:
 @pytest.mark.parametrize("case", [case for case in CASES if case.is_understood], ids=lambda case: case.name)
 def test_a_project_means_what_compose_says(case: Case, tmp_path: Path) -> None:
     loaded, judged = case.loaded(), case.judged(tmp_path)
-    # Compose goes through services in no fixed order: of a reset in a chain of `extends` it does not say the same each time.
-    for attempt in map(str, range(4)):
+    for attempt in map(str, range(4 if case.name in UNSTEADY else 0)):
         if judged != loaded:
             (tmp_path / attempt).mkdir()
             judged = case.judged(tmp_path / attempt)
