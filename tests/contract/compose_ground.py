@@ -93,16 +93,13 @@ class ComposeGround(Ground):
         return self.gate.closed()
 
     async def world(self) -> World:
-        """The containers and networks of the project, without the labels that we keep to ourselves.
-
-        A container that was made and never started is not there yet: whoever is interrupted in between leaves it to the next walk.
-        """
+        """The containers and networks of the project, without the labels that we keep to ourselves."""
         containers = self._inspected("container", "ps", "-aq", "--no-trunc")
         networks = self._inspected("network", "network", "ls", "-q", "--no-trunc")
         found = {
-            _key("Service", each): Thing(each["Id"], _container(each))
+            _key("Service", each): Thing(each["Id"], _container(each), each["State"]["Status"] == "created")
             for each in containers
-            if "com.docker.compose.service" in _labels(each) and each["State"]["Status"] != "created"
+            if "com.docker.compose.service" in _labels(each)
         }
         return found | {_key("Network", each): Thing(each["Id"], each["Options"]) for each in networks}
 

@@ -28,6 +28,8 @@ class Thing:
 
     identity: str
     content: object
+    half_made: bool = False
+    """Whoever made it was interrupted before it could do anything: the next walk may make it anew."""
 
 
 World = Mapping[Key, Thing]
