@@ -82,7 +82,7 @@ def _figures(engine: Engine, metrics: Metrics) -> Callable[[], bytes]:
     """What ``/metrics`` gives: what happened, and how things stand when somebody asks."""
     memory = engine.memory
     metrics.applications(memory.counts)
-    metrics.queue.set_function(lambda: sum(bool(address.application) for address in memory.pending()))
+    metrics.queue.set_function(memory.waiting)
     return metrics.text
 
 

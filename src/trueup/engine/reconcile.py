@@ -269,13 +269,13 @@ class Reconciler:
     async def _drifted(self, walk: Walk, planned: Plan) -> Later | None:
         """Drift is undone, unless the policy leaves it; two who fight over an object are slowed down."""
         course = walk.course
-        heals = bool(course.policy.self_heal)
-        self.equipment.telemetry.count("drift", healed=str(heals).lower())
-        if not heals:
+        if not course.policy.self_heal:
+            self.equipment.telemetry.count("drift", healed="false")
             await self.report.drift_stands(course, await self._by_whom(walk, planned))
             return DONE
         wait = course.heal_pause(time.time())
         if wait <= 0:
+            self.equipment.telemetry.count("drift", healed="true")
             return None
         await self.report.fought_over(course, await self._by_whom(walk, planned))
         return Later(time.time() + wait, course.attempts)

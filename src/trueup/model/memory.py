@@ -86,6 +86,9 @@ class Queue(Protocol):
     def pending(self, repository: str = "") -> list[Address]:
         """Every row that is there."""
 
+    def waiting(self) -> int:
+        """How many applications have a row; none of them is read for it."""
+
     def moved(self) -> int:
         """A number that changes when another process has written (SQLite: ``PRAGMA data_version``)."""
 

@@ -140,6 +140,11 @@ class StoredQueue:
             )
         return [Address(*row) for row in rows]
 
+    def waiting(self) -> int:
+        with self._database.reading() as transaction:
+            (number,) = transaction.one("select count(*) from queue where kind = :kind", {"kind": _APPLICATION})
+        return int(number)
+
     def moved(self) -> int:
         return self._database.moved()
 

@@ -1,6 +1,7 @@
 """Runs, standings, holds and approvals."""
 
 import os
+import sqlite3
 import time
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from tests.unit.store.samples import ESTATE, OTHER, WEB, declared, followed, outcome, plan, run, standing, step
 from trueup.model.memory import Address, Known, Memory, Waiting
 from trueup.model.plan import Change, Verb
-from trueup.model.run import Run, RunState
+from trueup.model.run import Run, RunState, Trigger
 from trueup.model.secret import Secret
 
 
@@ -114,6 +115,15 @@ def test_standings_come_in_the_order_of_addresses_and_in_pages(memory: Memory) -
     assert page(ESTATE) == [addresses[0], addresses[2]]
     assert memory.standing(addresses[1]) is None
     assert memory.standing(addresses[0]) is not None
+
+
+def test_figures_are_counted_and_no_document_is_read_for_them(memory: Memory, state: Path) -> None:
+    for name in ("api", "web"):
+        memory.stand(standing(name))
+    memory.wake([WEB], Trigger.POLL)
+    with sqlite3.connect(state / "memory.db") as connection:  # what is no JSON cannot be read as one
+        connection.execute("update standing set body = '{'")
+    assert (memory.counts(), memory.waiting()) == ([("unknown", "unknown", 2)], 1)
 
 
 def test_a_hold_is_replaced_and_lifted_by_its_kind(memory: Memory) -> None:

@@ -174,6 +174,7 @@ def test_what_is_pending_can_be_asked_for_one_repository(memory: Memory) -> None
     assert memory.pending() == [API, WEB, Address(OTHER)]
     assert memory.pending(OTHER) == [Address(OTHER)]
     assert memory.pending("never seen") == []
+    assert memory.waiting() == 2
 
 
 class QueueMachine(RuleBasedStateMachine):
