@@ -26,7 +26,6 @@ class ComposeGround(Ground):
 
     kind = compose
     engine: ClassVar[Engine]
-    patience = 30.0
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)

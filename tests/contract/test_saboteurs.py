@@ -62,7 +62,7 @@ async def test_who_only_wraps_the_honest_runtime_is_not_caught(sentence: str, tm
 
 def _contract_of(liar: type[liars.Liar]) -> RuntimeContract:
     class LyingGround(MemoryGround):
-        patience = 1.0
+        patience = MemoryGround.patience if liar is liars.Liar else 1.0
 
         async def open(self) -> Runtime:
             return liar(await super().open(), self)

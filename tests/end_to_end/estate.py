@@ -144,7 +144,7 @@ class Estate:
             if process.poll() is None:
                 process.terminate()
             try:
-                process.wait(20)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -171,7 +171,7 @@ class Estate:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=240,
             env={**os.environ, **(environment or {})},
         )
         return Said(completed.returncode, completed.stdout, completed.stderr)
@@ -282,7 +282,7 @@ class Operator:
 
     async def plan(self, *names: str, **asked: Any) -> list[Plan]:
         """What would change."""
-        return await self.engine.plan(self.repository, Selection(names), **asked)
+        return [each async for each in self.engine.plan(self.repository, Selection(names), **asked)]
 
     async def status(self, name: str) -> Status:
         """How one application stands, looked up now."""
@@ -322,8 +322,11 @@ class Operator:
         return self.engine.equipment.renders.count
 
 
-async def eventually(what: Callable[[], Any], seconds: float = 30.0, pause: float = 0.02) -> None:
-    """Wait until it is true, or fail. ``what`` may be a coroutine function; an AssertionError or LookupError is no yet."""
+async def eventually(what: Callable[[], Any], seconds: float = 90.0, pause: float = 0.02) -> None:
+    """Wait until it is true, or fail: late, for the machine may be busy.
+
+    ``what`` may be a coroutine function; an AssertionError or LookupError is no yet.
+    """
     end = time.monotonic() + seconds
     last: object = None
     while time.monotonic() < end:

@@ -23,6 +23,8 @@ from trueup.runtimes.host.keepers import Instance, Keepers
 from trueup.testing import FolderTree, walk
 
 REPOSITORY = "https://git.example.org/estate#main"
+PATIENCE = 90.0
+"""Seconds, on a machine that is busy."""
 
 
 class Machine:
@@ -68,9 +70,9 @@ class Machine:
         key = Key(kind, name)
         return (await self.runtime.health(self.desired(), {key: self.versions.get(key, "")}))[key]
 
-    async def until(self, state: State, kind: str, name: str, seconds: float = 15.0) -> Health:
+    async def until(self, state: State, kind: str, name: str) -> Health:
         """Wait for an object's health."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + PATIENCE
         while True:
             health = await self.health(kind, name)
             if health.state is state or time.monotonic() > end:
@@ -168,9 +170,9 @@ def body(kind: str, name: str, spec: dict[str, object]) -> Body:
     return {"apiVersion": "host.trueup.dev/v1", "kind": kind, "metadata": {"name": name}, "spec": spec}
 
 
-async def eventually(fact: Callable[[], object], seconds: float = 10.0) -> None:
+async def eventually(fact: Callable[[], object]) -> None:
     """Wait until something is so."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + PATIENCE
     while not fact():
         assert time.monotonic() < end, "it did not come to be"
         await asyncio.sleep(0.05)

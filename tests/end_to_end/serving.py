@@ -48,13 +48,13 @@ def asked(estate: Estate, path: str, token: str = "", body: bytes | None = None)
     assert serving
     request = urllib.request.Request(f"http://{serving.listen}{path}", body, {"Authorization": f"Bearer {token}"} if token else {})
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return Answer(answer.status, answer.read().decode())
     except urllib.error.HTTPError as error:
         return Answer(error.code, error.read().decode())
 
 
-async def answers(estate: Estate, seconds: float = 10.0) -> None:
+async def answers(estate: Estate) -> None:
     """Wait until the serve of this estate listens."""
 
     def listens() -> bool:
@@ -63,7 +63,7 @@ async def answers(estate: Estate, seconds: float = 10.0) -> None:
             return bool(serving and serving.listen and asked(estate, "/healthz").status == 200)
         return False
 
-    await eventually(listens, seconds)
+    await eventually(listens)
 
 
 @contextlib.contextmanager
@@ -135,4 +135,4 @@ def serving_several(estate: Estate, settings: str, program: str = "trueup") -> "
         yield process
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(60)

@@ -10,8 +10,6 @@ from tests.end_to_end.serving import SELDOM, generation, remembering, runs, shop
 from tests.testbed.repositories import Workplace, git
 from trueup.model.run import RunState
 
-pytestmark = pytest.mark.timeout(120)
-
 COMMITS = 100
 
 
@@ -96,7 +94,7 @@ async def test_two_commands_at_once_do_the_work_of_one(estate: Estate) -> None:
     files = {"web/a.yaml": documents(*(thing(f"t{number}") for number in range(4)))}
     estate.commit({"trueup.yaml": documents(target(delay="200ms"), application()), **files})
     with estate.running("apply") as one, estate.running("apply") as other:
-        assert (one.wait(30), other.wait(30)) == (0, 0)
+        assert (one.wait(90), other.wait(90)) == (0, 0)
     assert [record.entry.generation for record in estate.world().objects().values()] == [1] * 4
     assert [run.state for run in runs(estate)] == [RunState.SUCCEEDED]
 
@@ -106,6 +104,6 @@ async def test_a_serve_and_a_command_do_not_walk_one_application_at_once(estate:
     with estate.serving(*SELDOM):
         await eventually(lambda: runs(estate))
         with estate.running("apply", "--yes") as command:
-            assert command.wait(30) == 0
+            assert command.wait(90) == 0
         await eventually(lambda: runs(estate)[0].state is RunState.SUCCEEDED)
     assert generation(estate, "web") == 1

@@ -3,14 +3,10 @@
 import shutil
 from pathlib import Path
 
-import pytest
-
 from tests.end_to_end.estate import Estate, application, documents, target, thing
 from tests.end_to_end.mortal import Moment, Mortal, mortal
 from tests.end_to_end.serving import remembering, runs
 from trueup.model.run import RunState
-
-pytestmark = pytest.mark.timeout(240)
 
 EFFECTS = ("a write is all but done", "an action is done")
 STATIONS = ("fetch", "discover", "render", "plan", "guard", "apply", "observe", "report")

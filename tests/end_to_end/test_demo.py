@@ -39,7 +39,6 @@ def left(folder: Path) -> tuple[list[int], list[Path]]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(240)
 def test_two_demos_at_once_show_all_of_it_and_leave_nothing(tmp_path: Path) -> None:
     for demo in [start(tmp_path), start(tmp_path)]:
         told, troubles = demo.communicate()

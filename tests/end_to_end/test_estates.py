@@ -140,10 +140,10 @@ async def expect_a_serve_to_follow(estate: Estate, seed: int, commits: int = 12)
                 continue
             wanted.broken = ""
             _commit(estate, wanted.files())
-            await eventually(lambda: _world(estate) == wanted.world(), 20)
+            await eventually(lambda: _world(estate) == wanted.world())
         wanted.broken = ""
         _commit(estate, wanted.files())
-        await eventually(lambda: _world(estate) == wanted.world(), 20)
+        await eventually(lambda: _world(estate) == wanted.world())
         await eventually(lambda: _rests(operator))
 
 

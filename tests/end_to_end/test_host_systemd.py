@@ -51,7 +51,6 @@ def copy_of_this_machine(folder: Path) -> Iterator[Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_with_systemd_as_pid_1_the_same_promises_are_kept(tmp_path: Path, told: Path) -> None:
     if os.geteuid() != 0:
         missing("booting a container takes root")

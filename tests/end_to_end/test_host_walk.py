@@ -39,11 +39,11 @@ async def test_a_commit_runs_is_healed_and_goes(estate: Estate) -> None:
         page, settings = below(estate, "web/site/index.html"), below(estate, "web/settings")
         assert page.read_text() == "<p>one</p>"
         settings.write_text("by hand")
-        await eventually(lambda: settings.read_text() == "a", 5)
+        await eventually(lambda: settings.read_text() == "a")
         estate.commit({"web/site/index.html": "<p>two</p>"})
-        await eventually(lambda: page.read_text() == "<p>two</p>", 5)
+        await eventually(lambda: page.read_text() == "<p>two</p>")
         estate.commit({"web/all.yaml": documents(file("settings", content="a"))})
-        await eventually(lambda: not page.exists(), 10)
+        await eventually(lambda: not page.exists())
         assert settings.read_text() == "a"
 
 
@@ -70,8 +70,8 @@ async def test_an_object_that_moves_between_two_applications_is_at_one_place_onl
         }
     )
     async with estate.served():
-        await eventually(lambda: below(estate, "a/settings").exists() and below(estate, "z/other").exists(), 10)
+        await eventually(lambda: below(estate, "a/settings").exists() and below(estate, "z/other").exists())
         estate.commit({"a/all.yaml": documents(other), "z/all.yaml": documents(settings, other)})
-        await eventually(lambda: below(estate, "z/settings").exists() and not below(estate, "a/settings").exists(), 15)
+        await eventually(lambda: below(estate, "z/settings").exists() and not below(estate, "a/settings").exists())
         estate.commit({"a/all.yaml": documents(settings, other), "z/all.yaml": documents(other)})
-        await eventually(lambda: below(estate, "a/settings").exists() and not below(estate, "z/settings").exists(), 15)
+        await eventually(lambda: below(estate, "a/settings").exists() and not below(estate, "z/settings").exists())

@@ -31,6 +31,6 @@ async def test_what_comes_just_before_its_folder_is_watched_is_watched_too(machi
 
     monkeypatch.setattr(Inotify, "add", add)
     async with machine.listening() as told:
-        await eventually(lambda: not away.exists(), 5)
+        await eventually(lambda: not away.exists())
         (machine.home / "settings").write_text("by hand")
-        await eventually(lambda: [moved for moved in told if isinstance(moved, Moved) and str(moved.key) == "File/settings"], 3)
+        await eventually(lambda: [moved for moved in told if isinstance(moved, Moved) and str(moved.key) == "File/settings"])

@@ -11,8 +11,6 @@ from tests.testbed.git_servers import http_server, hung_server
 from tests.testbed.repositories import git
 from trueup.model.run import Run, RunState
 
-pytestmark = pytest.mark.timeout(120)
-
 
 def size(number: int) -> dict[str, str | bytes | None]:
     return {"web/thing.yaml": documents(thing("web", size=number))}

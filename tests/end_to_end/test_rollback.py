@@ -737,8 +737,8 @@ async def test_a_service_that_does_not_start_is_back_by_itself(estate: Estate) -
 
         await eventually(lambda: stands(Sync.SYNCED, "healthy", good))
         bad = estate.commit(host("sh", "-c", "echo out of luck; exit 3"))
-        await eventually(lambda: origin(estate, "rev-parse", "main^") == bad, 20)
-        await eventually(lambda: stands(Sync.SYNCED, "healthy", origin(estate, "rev-parse", "main")), 20)
+        await eventually(lambda: origin(estate, "rev-parse", "main^") == bad)
+        await eventually(lambda: stands(Sync.SYNCED, "healthy", origin(estate, "rev-parse", "main")))
         runs = await told(operator)
     assert (Trigger.POLL, RunState.ROLLED_BACK, bad) in runs
     assert runs[-1][:2] == (Trigger.ROLLBACK, RunState.SUCCEEDED)

@@ -16,8 +16,6 @@ from tests.end_to_end.estate import Estate, application, documents, eventually, 
 from tests.end_to_end.serving import generation, log_of, remembering, runs, shop
 from trueup.model.run import RunState
 
-pytestmark = pytest.mark.timeout(120)
-
 
 def size(number: int, name: str = "web") -> dict[str, str | bytes | None]:
     return {f"{name}/thing.yaml": documents(thing(name, size=number))}
@@ -163,7 +161,7 @@ async def test_a_clock_that_jumps_stops_nothing(estate: Estate, jump: signal.Sig
         await heal(estate, 2, 2)
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(90)
 
 
 async def heal(estate: Estate, size: int, times: int) -> None:

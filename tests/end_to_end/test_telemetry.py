@@ -12,8 +12,6 @@ from tests.testbed.collector import Collector, Span, collector
 from tests.testbed.git_servers import hung_server
 from trueup.model.run import RunState
 
-pytestmark = pytest.mark.timeout(120)
-
 WALK = {"render", "plan", "guard", "apply", "observe", "report"}
 REPOSITORY = {"fetch", "discover"}
 

@@ -120,7 +120,7 @@ async def test_a_run_that_is_not_healthy_in_time_fails(estate: Estate) -> None:
     async with estate.operator() as operator:
         begun = time.monotonic()
         run = (await operator.apply())[0]
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 60
         status = await operator.status("web")
     assert (run.state, "not healthy after" in run.message, "Thing/slow" in run.message) == (RunState.FAILED, True, True)
     assert (status.sync, status.health) == (Sync.SYNCED, "progressing"), "what was asked for was applied"

@@ -15,7 +15,6 @@ TRUEUP = Path(sys.executable).parent
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
 def test_the_commands_of_the_tutorial_print_what_it_says(second_cluster: Cluster, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()

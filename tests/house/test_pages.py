@@ -46,7 +46,6 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("page", [page for page in pages() if commands_of(ROOT / page) and str(page) not in ELSEWHERE], ids=str)
 def test_the_commands_of_a_page_print_what_it_says(page: Path, home: Path) -> None:
     commands = commands_of(ROOT / page)
@@ -61,7 +60,6 @@ def test_the_commands_of_a_page_print_what_it_says(page: Path, home: Path) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
 def test_the_readme_shows_what_a_push_does() -> None:
     with playground(EXAMPLE) as desk:
         with contextlib.redirect_stdout(io.StringIO()):

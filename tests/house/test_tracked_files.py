@@ -54,7 +54,6 @@ def test_the_development_versions_are_those_of_the_runtime(root: Path) -> None:
 
 
 @pytest.mark.network
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("processor", PROCESSORS)
 def test_every_requirement_has_a_wheel_for_the_next_python(processor: str) -> None:
     assert not missing(processor)

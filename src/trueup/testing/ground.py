@@ -48,7 +48,7 @@ class Ground(ABC):
     hands_over: ClassVar[bool] = True
     """Whether two applications can name the same object at a target: the first of ``bodies``."""
 
-    patience: ClassVar[float] = 10.0
+    patience: ClassVar[float] = 60.0
     """Seconds in which what was applied is healthy, and what moved is told."""
 
     def __init__(self, folder: Path) -> None:

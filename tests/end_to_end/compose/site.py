@@ -57,7 +57,7 @@ class Site:
 
     def answers(self, page: str, port: int = 8080) -> None:
         """Wait until a published port answers with this page."""
-        wait_until(lambda: self.page(port) == page, f"port {port} does not answer {page!r}, but {self.page(port)!r}", 15)
+        wait_until(lambda: self.page(port) == page, f"port {port} does not answer {page!r}, but {self.page(port)!r}")
 
     def page(self, port: int = 8080) -> str:
         """What a published port answers; nothing when nobody does."""

@@ -45,7 +45,6 @@ def started(site: Site, tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.timeout(240)
 def test_a_project_that_runs_is_adopted_without_a_restart(site: Site, started: Path) -> None:
     before = site.running()
     assert len(before) == 3
@@ -69,7 +68,6 @@ def test_a_project_that_runs_is_adopted_without_a_restart(site: Site, started: P
     assert site.changes() == {}
 
 
-@pytest.mark.timeout(240)
 def test_what_compose_makes_anew_of_ours_is_ours_again(site: Site, started: Path) -> None:
     site.write(SERVICES, FILES, **SECTIONS)
     site.declare(policy={"adopt": True})

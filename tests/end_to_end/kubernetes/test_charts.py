@@ -69,7 +69,7 @@ class Ground:
         }
         path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
         assert self.cluster.request("POST", path, body)[0] == 201
-        self.cluster.kubectl("wait", "--for=condition=Established", f"crd/kites.{self.group}", "--timeout=20s")
+        self.cluster.kubectl("wait", "--for=condition=Established", f"crd/kites.{self.group}", "--timeout=90s")
 
 
 @pytest.fixture

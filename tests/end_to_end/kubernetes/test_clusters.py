@@ -81,7 +81,7 @@ async def test_a_kill_between_two_objects_is_made_good_by_the_next_walk(place: P
         return len(place.cluster.get(f"/api/v1/namespaces/{place.namespace}/configmaps")["items"])
 
     with place.estate.running("apply") as process:
-        await eventually(lambda: count() > 20, 30, 0.005)
+        await eventually(lambda: count() > 20, pause=0.005)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     half = count()

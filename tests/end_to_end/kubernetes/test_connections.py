@@ -35,7 +35,7 @@ async def test_a_watch_whose_server_fell_silent_is_opened_anew(gate: Gate, close
         async with watching(shop) as told:
             gate.silence()
             shop.patch("configmaps", "page", {"data": {"colour": "blue"}})
-            moved = await asyncio.wait_for(told.get(), 30)
+            moved = await asyncio.wait_for(told.get(), SOON)
             assert isinstance(moved, Moved)
             assert moved.key.name == "page"
             # What was kept open for other requests is as silent.
@@ -95,7 +95,7 @@ async def test_a_list_that_outlasted_the_memory_of_the_server_begins_again(morta
             assert late == [410]
             assert await shop.changes(desired) == {}
             shop.delete("configmaps", "page-1")
-            moved = await asyncio.wait_for(told.get(), 10)
+            moved = await asyncio.wait_for(told.get(), SOON)
             assert isinstance(moved, Moved)
             assert moved.key.name == "page-1"
 
@@ -163,7 +163,7 @@ async def test_a_token_that_runs_out_is_read_again_and_until_it_is_renewed_the_t
         file.write_text(second, encoding="utf-8")
         await shop.make(shop.desired(shop.config_map("page", {"colour": "blue"}), revision="2" * 40))
         shop.patch("configmaps", "page", {"data": {"colour": "green"}})
-        assert isinstance(await asyncio.wait_for(told.get(), 10), Moved)
+        assert isinstance(await asyncio.wait_for(told.get(), SOON), Moved)
     account.close()
 
 

@@ -74,7 +74,7 @@ async def test_a_serve_tells_what_was_added(place: Place) -> None:
         async def says(text: str) -> bool:
             return text in await message()
 
-        await eventually(lambda: says("synced healthy: "), 40)
+        await eventually(lambda: says("synced healthy: "))
         place.patch("configmaps", "page", {"data": {"size": "big"}})
         await eventually(lambda: says("drift, left as it is"))
         assert [(str(each.key), each.by) for each in await drift(operator)] == [(f"ConfigMap/{place.namespace}/page", "kubectl-edit")]
@@ -93,7 +93,7 @@ async def test_a_serve_says_what_it_could_not_look_at(place: Place) -> None:
             status = await operator.remembered("web")
             return status is not None and status.sync == sync and status.revision.startswith(revision)
 
-        await eventually(lambda: stands("synced"), 40)
+        await eventually(lambda: stands("synced"))
         # A second plan is made of what is watched by now.
         commit = place.commit({"web/web.yaml": [service, config_map("page", colour="blue")]})
         await eventually(lambda: stands("synced", commit))

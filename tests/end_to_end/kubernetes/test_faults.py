@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import pytest
 
 from tests.end_to_end.kubernetes.shop import Shop, states
-from tests.end_to_end.kubernetes.test_drift import watching
+from tests.end_to_end.kubernetes.test_drift import SOON, watching
 from tests.testbed.kubernetes import webhooks
 from tests.testbed.kubernetes.cluster import Cluster, wait_until
 from tests.testbed.kubernetes.gate import Gate
@@ -80,7 +80,7 @@ async def test_a_server_restarted_under_a_watch_loses_nothing(mortal: Shop) -> N
             await mortal.plan(desired)
         await asyncio.to_thread(mortal.cluster.start_api_server)
         mortal.patch("configmaps", "page", {"data": {"colour": "blue"}})
-        moved = await asyncio.wait_for(told.get(), 20)
+        moved = await asyncio.wait_for(told.get(), SOON)
         assert isinstance(moved, Moved)
         assert moved.key.name == "page"
         assert await mortal.changes(desired) == {f"ConfigMap/{mortal.namespace}/page": Verb.UPDATE}
@@ -96,7 +96,7 @@ async def test_a_watch_that_is_cut_goes_on_and_what_happened_meanwhile_is_told(g
                 shop.patch("configmaps", "page", {"data": {"colour": "blue"}})
                 shop.delete("configmaps", "other")
                 await asyncio.sleep(0.3)
-            moves = [await asyncio.wait_for(told.get(), 5) for _ in range(2)]
+            moves = [await asyncio.wait_for(told.get(), SOON) for _ in range(2)]
             assert sorted(each.key.name for each in moves if isinstance(each, Moved)) == ["other", "page"]
             gate.cut()
             await asyncio.sleep(0.2)
@@ -129,10 +129,10 @@ async def test_a_version_that_is_too_old_means_a_new_list_and_no_deletion(shop: 
 
     monkeypatch.setattr(Connection, "stream", forgetful)
     async with watching(shop) as told:
-        await asyncio.to_thread(wait_until, lambda: asked == ["begun", "resumed", "begun"], "it does not begin anew", 5)
+        await asyncio.to_thread(wait_until, lambda: asked == ["begun", "resumed", "begun"], "it does not begin anew")
         assert await shop.changes(desired) == {}
         shop.patch("configmaps", "page", {"data": {"colour": "blue"}})
-        moved = await asyncio.wait_for(told.get(), 5)
+        moved = await asyncio.wait_for(told.get(), SOON)
         assert isinstance(moved, Moved)
         assert moved.key.name == "page"
         assert told.empty()

@@ -38,7 +38,7 @@ def test_what_a_cluster_makes_of_objects_is_judged_as_people_expect(cluster: Clu
         return not left
 
     try:
-        wait_until(settled, "the objects did not come to their health", 45)
+        wait_until(settled, "the objects did not come to their health")
     except RuntimeError:
         pytest.fail("\n".join(left))
 

@@ -12,8 +12,6 @@ from tests.end_to_end.kubernetes.test_walk import Place, config_map
 from tests.testbed.kubernetes.cluster import Cluster
 from trueup.model.manifest import Body
 
-pytestmark = pytest.mark.timeout(180)
-
 FAILS = "testbed/fails"
 
 
@@ -211,17 +209,17 @@ async def test_a_serve_runs_them_too_and_takes_up_what_it_made_a_kind_for(place:
         async def gone() -> bool:
             return await operator.remembered("web") is None
 
-        await eventually(lambda: place.get("configmaps", "page") is not None, 40)
+        await eventually(lambda: place.get("configmaps", "page") is not None)
         commit = place.commit(
             {"web/web.yaml": [widgets(place), widget(place, 1), hook("before", "PreDelete"), hook("after", "PostDelete")]}
         )
-        await eventually(lambda: stands(commit), 40)
+        await eventually(lambda: stands(commit))
         path = f"/apis/{group}/v1/namespaces/{place.namespace}/widgets/small"
         place.cluster.request("PATCH", f"{path}?fieldManager=kubectl-edit", {"spec": {"size": 2}}, "application/merge-patch+json")
         await eventually(lambda: place.cluster.get(path)["spec"]["size"] == 1)
         assert jobs(place) == []
         place.commit({"trueup.yaml": place.declarations(), "web/web.yaml": []})
-        await eventually(gone, 40)
+        await eventually(gone)
         removal = (await operator.history("web"))[0]
         done_there = [f"{each.verb} {each.key.name}" for each in removal.outcomes if each.state == "done"]
         assert done_there == ["create before", "delete small", f"delete widgets.{group}", "create after"]

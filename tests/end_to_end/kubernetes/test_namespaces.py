@@ -11,8 +11,6 @@ from tests.end_to_end.estate import Estate, application
 from tests.end_to_end.kubernetes.test_walk import Place, config_map, deployment
 from tests.testbed.kubernetes.cluster import Cluster
 
-pytestmark = pytest.mark.timeout(180)
-
 
 @pytest.fixture
 def place(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:

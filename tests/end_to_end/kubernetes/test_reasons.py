@@ -8,6 +8,7 @@ import pytest
 
 from tests.end_to_end.estate import eventually
 from tests.end_to_end.kubernetes.shop import Shop
+from tests.end_to_end.kubernetes.test_drift import SOON
 from trueup.model.contracts import Desired
 from trueup.model.errors import Refused
 from trueup.model.health import Health, State
@@ -29,7 +30,7 @@ async def judged(shop: Shop, desired: Desired, kind: str, fits: Callable[[Health
     """The health of the one object of a kind, as soon as it is as expected."""
     [key] = [action.key for action in (await shop.plan(desired)).actions if action.key.kind == kind]
     found = Health(State.UNKNOWN)
-    for _ in range(150):
+    for _ in range(450):
         found = (await shop.runtime.health(desired, {key: ""}))[key]
         if fits(found):
             break
@@ -112,14 +113,14 @@ async def test_a_log_that_is_followed_goes_on_with_the_pod_that_comes_next(shop:
             heard.append(line)  # noqa: PERF401 - each as it comes
 
     listening = asyncio.create_task(listen())
-    await eventually(lambda: len(heard) == 2, 20)
+    await eventually(lambda: len(heard) == 2)
     assert heard == ["starting", "listening on port 8080"]
     shop.delete("pods", first)
-    await eventually(lambda: len(heard) == 4, 20)
+    await eventually(lambda: len(heard) == 4)
     [second] = pods(shop)
     assert heard[2:] == [f"{second}/web: starting", f"{second}/web: listening on port 8080"]
     shop.delete("deployments.apps/v1", "web")
-    await asyncio.wait_for(listening, 15)
+    await asyncio.wait_for(listening, SOON)
 
 
 async def test_a_log_of_what_has_an_end_ends_with_it(shop: Shop) -> None:
@@ -127,7 +128,7 @@ async def test_a_log_of_what_has_an_end_ends_with_it(shop: Shop) -> None:
     await shop.make(desired)
     await judged(shop, desired, "Job", lambda health: health.state is State.HEALTHY)
     key = (await shop.action(desired)).key
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(SOON):
         for follow in (False, True):
             assert [line async for line in shop.runtime.logs(shop.owner, key, follow)] == ["starting", "listening on port 8080"]
 
@@ -136,7 +137,7 @@ async def test_a_workload_that_never_started_says_so_instead_of_a_log(shop: Shop
     desired = shop.desired(shop.deployment("web", "testbed/missing"))
     await shop.make(desired)
     key = (await shop.action(desired)).key
-    await eventually(lambda: bool(pods(shop)), 20)
+    await eventually(lambda: bool(pods(shop)))
     with pytest.raises(Refused, match="no container of it has started yet"):
         await anext(shop.runtime.logs(shop.owner, key, False))
 
@@ -165,7 +166,7 @@ async def test_what_others_made_with_the_same_labels_is_no_reason(shop: Shop) ->
     other = shop.deployment("other", "testbed/crashes")
     other["spec"]["selector"]["matchLabels"] = other["spec"]["template"]["metadata"]["labels"] = {"app": "web"}
     assert shop.cluster.request("POST", shop.path("deployments.apps/v1"), other)[0] == 201
-    await eventually(lambda: bool(pods(shop)), 20)
+    await eventually(lambda: bool(pods(shop)))
     desired = shop.desired(shop.deployment("web", "testbed/missing", progressDeadlineSeconds=2))
     await shop.make(desired)
     health = await judged(shop, desired, "Deployment", lambda health: health.state is State.DEGRADED and "Pod" in health.message)
@@ -175,7 +176,7 @@ async def test_what_others_made_with_the_same_labels_is_no_reason(shop: Shop) ->
 
 async def test_the_pods_of_an_earlier_version_are_no_reason(shop: Shop) -> None:
     await shop.make(shop.desired(shop.deployment("web", "testbed/crashes", progressDeadlineSeconds=2)))
-    await eventually(lambda: bool(pods(shop)), 20)
+    await eventually(lambda: bool(pods(shop)))
     desired = shop.desired(shop.deployment("web", "testbed/missing", progressDeadlineSeconds=2), revision="2" * 40)
     await shop.make(desired)
     health = await judged(shop, desired, "Deployment", lambda health: health.state is State.DEGRADED and "Pod" in health.message)

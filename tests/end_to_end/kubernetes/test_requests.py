@@ -49,10 +49,10 @@ async def test_a_serve_started_anew_asks_once_for_each_kind_and_writes_nothing(
     place.commit({"trueup.yaml": place.declarations(*map(place.application, NAMES)), **files})
     monkeypatch.setenv("KUBECONFIG", str(ledger.kubeconfig(tmp_path / "ledger.kubeconfig")))
     async with place.estate.served() as operator:
-        await eventually(lambda: are_synced(operator), 40)
+        await eventually(lambda: are_synced(operator))
     ledger.requests.clear()
     async with place.estate.served() as operator:
-        await eventually(lambda: are_looked_at(operator, ledger), 30)
+        await eventually(lambda: are_looked_at(operator, ledger))
         assert ledger.writes == []
         assert ledger.reads == ledger.watches == {"configmaps": 1, "deployments": 1}
         place.patch("configmaps", NAMES[3], {"data": {"colour": "blue"}})

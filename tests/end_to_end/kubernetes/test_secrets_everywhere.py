@@ -29,8 +29,6 @@ from trueup.assembly import assemble
 from trueup.cli.program import main
 from trueup.model.manifest import Body
 
-pytestmark = pytest.mark.timeout(240)
-
 # A mark on both sides: no value is by accident a part of something else that is said.
 VALUES = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Zl", "Zp"]), min_size=3, max_size=30).map(lambda text: f"~{text}§")
 # In a walk each Secret gets a value from Git, one by hand, and another from Git. A walk takes seconds, so it has many; the first walk of

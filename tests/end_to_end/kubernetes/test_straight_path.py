@@ -13,7 +13,7 @@ async def test_a_commit_becomes_running_pods_and_goes_again(shop: Shop) -> None:
     assert shop.names("configmaps") == []
     versions = {outcome.key: outcome.version for outcome in await shop.make(desired)}
     assert await shop.changes(desired) == {}
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(90):
         while {each.state for each in (await shop.runtime.health(desired, versions)).values()} != {State.HEALTHY}:
             await asyncio.sleep(0.2)
     smaller = shop.desired(shop.config_map("page"), revision="2" * 40)

@@ -14,7 +14,6 @@ from tests.testbed.kubernetes.cluster import Cluster, wait_until
 from trueup.model.manifest import Body
 
 MERGE = "application/merge-patch+json"
-pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture
@@ -41,16 +40,16 @@ async def test_a_finalizer_that_never_ends_is_told_in_time_and_other_application
     assert place.trueup("apply").code == 0
     async with place.estate.served() as operator:
         place.commit({"web/web.yaml": [config_map("page")], "till/till.yaml": [config_map("cash", colour="blue")]})
-        await eventually(lambda: place.get("configmaps", "cash")["data"] == {"colour": "blue"}, 20)
+        await eventually(lambda: place.get("configmaps", "cash")["data"] == {"colour": "blue"})
 
         async def told() -> bool:
             runs = await operator.history("web")
             return runs[0].state == "failed" and "waits for example.org/never" in runs[0].message
 
-        await eventually(told, 40)
+        await eventually(told)
         assert "deletionTimestamp" in place.get("configmaps", "stuck")["metadata"]
         place.commit({"till/till.yaml": [config_map("cash", colour="green")]})
-        await eventually(lambda: place.get("configmaps", "cash")["data"] == {"colour": "green"}, 20)
+        await eventually(lambda: place.get("configmaps", "cash")["data"] == {"colour": "green"})
     place.patch("configmaps", "stuck", {"metadata": {"finalizers": None}})
 
 
@@ -76,18 +75,18 @@ async def test_of_two_clusters_one_that_is_down_is_told_and_the_other_is_served(
             status = await operator.remembered(f"web-{name}", name)
             return status is not None and status.sync == sync and words in status.message
 
-        await eventually(lambda: colours() == ["red", "red"], 30)
-        await eventually(lambda: stands("prod", "synced"), 20)
+        await eventually(lambda: colours() == ["red", "red"])
+        await eventually(lambda: stands("prod", "synced"))
         await asyncio.to_thread(second_cluster.stop_api_server)
         try:
             place.commit({f"web-{name}/page.yaml": [config_map("page", colour="blue")] for name in clusters})
-            await eventually(lambda: cluster.get(path)["data"] == {"colour": "blue"}, 30)
-            await eventually(lambda: stands("staging", "synced"), 30)
-            await eventually(lambda: stands("prod", "unknown", "does not answer"), 30)
+            await eventually(lambda: cluster.get(path)["data"] == {"colour": "blue"})
+            await eventually(lambda: stands("staging", "synced"))
+            await eventually(lambda: stands("prod", "unknown", "does not answer"))
         finally:
             await asyncio.to_thread(second_cluster.start_api_server)
-        await eventually(lambda: colours() == ["blue", "blue"], 60)
-        await eventually(lambda: stands("prod", "synced"), 20)
+        await eventually(lambda: colours() == ["blue", "blue"])
+        await eventually(lambda: stands("prod", "synced"))
 
 
 async def test_a_server_restarted_in_the_middle_of_a_walk_is_waited_for_and_the_walk_goes_on(
@@ -99,11 +98,11 @@ async def test_a_server_restarted_in_the_middle_of_a_walk_is_waited_for_and_the_
     place.commit({"trueup.yaml": place.declarations(place.application("web")), "web/web.yaml": pages})
     listing = f"/api/v1/namespaces/{place.namespace}/configmaps"
     async with place.estate.served() as operator:
-        await eventually(lambda: len(second_cluster.get(listing)["items"]) > 20, 30, 0.005)
+        await eventually(lambda: len(second_cluster.get(listing)["items"]) > 20, pause=0.005)
         await asyncio.to_thread(second_cluster.stop_api_server)
         await asyncio.sleep(1)
         await asyncio.to_thread(second_cluster.start_api_server)
-        await eventually(lambda: synced(operator, "web"), 60)
+        await eventually(lambda: synced(operator, "web"))
         assert len(second_cluster.get(listing)["items"]) == 301
         assert "failed" not in {run.state for run in await operator.history("web")}
 
@@ -119,20 +118,20 @@ async def test_two_who_fight_over_a_field_are_slowed_down_and_the_fight_is_told(
             await asyncio.sleep(0.02)
 
     async with place.estate.served() as operator:
-        await eventually(lambda: synced(operator, "web"), 30)
+        await eventually(lambda: synced(operator, "web"))
         painter = asyncio.create_task(paint())
 
         async def told() -> bool:
             status = await operator.remembered("web")
             return status is not None and "painter" in status.message and "ConfigMap" in status.message
 
-        await eventually(told, 30)
+        await eventually(told)
         await asyncio.sleep(6)
         heals = [run for run in await operator.history("web") if run.trigger == "drift"]
         assert 3 <= len(heals) <= 9
         fighting = False
         await painter
-        await eventually(lambda: synced(operator, "web"), 40)
+        await eventually(lambda: synced(operator, "web"))
         assert place.get("configmaps", "page")["data"] == {"colour": "red"}
 
 
@@ -177,15 +176,15 @@ async def test_a_kind_that_goes_with_its_objects_is_nobody_elses_trouble(place: 
         {"trueup.yaml": both, "web/all.yaml": [*kind_and_objects(place, 1), config_map("page")], "till/till.yaml": [config_map("cash")]}
     )
     async with place.estate.served() as operator:
-        await eventually(lambda: synced(operator, "web"), 30)
+        await eventually(lambda: synced(operator, "web"))
         place.commit({"web/all.yaml": [config_map("page")]})
         path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/widgets.{place.namespace}.example.org"
-        await eventually(lambda: place.cluster.get(path) is None, 30)
-        await eventually(lambda: synced(operator, "web"), 30)
+        await eventually(lambda: place.cluster.get(path) is None)
+        await eventually(lambda: synced(operator, "web"))
         await asyncio.sleep(2)
         place.commit({"till/till.yaml": [config_map("cash", colour="blue")]})
-        await eventually(lambda: place.get("configmaps", "cash").get("data") == {"colour": "blue"}, 30)
-        await eventually(lambda: synced(operator, "till"), 30)
+        await eventually(lambda: place.get("configmaps", "cash").get("data") == {"colour": "blue"})
+        await eventually(lambda: synced(operator, "till"))
         assert {run.state for run in await operator.history()} == {"succeeded"}
 
 
@@ -211,14 +210,14 @@ async def test_what_a_real_autoscaler_sets_stays(place: Place) -> None:
     scaler = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "web"}, "spec": spec}
     place.commit({"trueup.yaml": place.declarations(place.application("web")), "web/web.yaml": [web, scaler]})
     async with place.estate.served() as operator:
-        await eventually(lambda: (place.get("apps/v1/deployments", "web") or {"spec": {"replicas": 0}})["spec"]["replicas"] == 2, 60)
+        await eventually(lambda: (place.get("apps/v1/deployments", "web") or {"spec": {"replicas": 0}})["spec"]["replicas"] == 2)
         web["spec"]["template"]["spec"]["containers"][0]["image"] = "shop/web:2"
         place.commit({"web/web.yaml": [web, scaler]})
 
         def image() -> str:
             return str(place.get("apps/v1/deployments", "web")["spec"]["template"]["spec"]["containers"][0]["image"])
 
-        await eventually(lambda: image() == "shop/web:2", 30)
+        await eventually(lambda: image() == "shop/web:2")
         await asyncio.sleep(1)
         assert place.get("apps/v1/deployments", "web")["spec"]["replicas"] == 2
         assert [run.trigger for run in await operator.history("web") if run.trigger == "drift"] == []
@@ -229,7 +228,7 @@ async def test_a_namespace_deleted_by_hand_is_there_again_with_all_that_was_in_i
     declared = application("web", namespace=annex, createNamespace=True)
     place.commit({"trueup.yaml": place.declarations(declared), "web/web.yaml": [config_map("page"), deployment("web")]})
     async with place.estate.served() as operator:
-        await eventually(lambda: synced(operator, "web"), 40)
+        await eventually(lambda: synced(operator, "web"))
         before = place.cluster.get(f"/api/v1/namespaces/{annex}")["metadata"]["uid"]
         assert place.cluster.request("DELETE", f"/api/v1/namespaces/{annex}")[0] == 200
 
@@ -239,7 +238,7 @@ async def test_a_namespace_deleted_by_hand_is_there_again_with_all_that_was_in_i
             return bool(found and page and found["metadata"]["uid"] != before)
 
         await eventually(again, 90)
-        await eventually(lambda: synced(operator, "web"), 60)
+        await eventually(lambda: synced(operator, "web"))
 
 
 async def test_a_serve_that_begins_while_its_cluster_is_down_goes_on_once_it_is_up(
@@ -256,9 +255,9 @@ async def test_a_serve_that_begins_while_its_cluster_is_down_goes_on_once_it_is_
                 status = await operator.remembered("web")
                 return status is not None and status.sync == "unknown" and "does not answer" in status.message
 
-            await eventually(told, 30)
+            await eventually(told)
             await asyncio.to_thread(second_cluster.start_api_server)
-            await eventually(lambda: synced(operator, "web"), 60)
+            await eventually(lambda: synced(operator, "web"))
     finally:
         await asyncio.to_thread(second_cluster.start_api_server)
 
@@ -309,7 +308,7 @@ def test_a_quota_that_is_full_in_the_middle_is_told_and_what_fits_is_done(place:
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few"}, "spec": {"hard": {"count/configmaps": "4"}}}
     path = f"/api/v1/namespaces/{place.namespace}/resourcequotas"
     assert place.cluster.request("POST", path, quota)[0] == 201
-    wait_until(lambda: place.cluster.get(f"{path}/few")["status"].get("used"), "the quota is not counted", 20)
+    wait_until(lambda: place.cluster.get(f"{path}/few")["status"].get("used"), "the quota is not counted")
     once = place.application("web", policy={"retry": {"limit": 0}})
     place.commit({"trueup.yaml": place.declarations(once), "web/web.yaml": [config_map(f"page-{number}") for number in range(8)]})
     applied = place.trueup("apply", "-o", "json")
@@ -329,9 +328,9 @@ async def test_an_object_as_large_as_one_can_be_is_watched_and_kept(place: Place
     large = config_map("large", text="x" * 900_000, colour="red")
     place.commit({"trueup.yaml": place.declarations(place.application("web")), "web/web.yaml": [large]})
     async with place.estate.served() as operator:
-        await eventually(lambda: synced(operator, "web"), 40)
+        await eventually(lambda: synced(operator, "web"))
         place.patch("configmaps", "large", {"data": {"colour": "blue"}})
-        await eventually(lambda: place.get("configmaps", "large")["data"]["colour"] == "red", 20)
+        await eventually(lambda: place.get("configmaps", "large")["data"]["colour"] == "red")
 
 
 async def test_a_kind_gets_a_new_version_along_with_its_objects(place: Place) -> None:
@@ -350,13 +349,13 @@ async def test_a_kind_gets_a_new_version_along_with_its_objects(place: Place) ->
 
     place.commit({"trueup.yaml": place.declarations(place.application("web")), "web/all.yaml": files("v1", "v1")})
     async with place.estate.served() as operator:
-        await eventually(lambda: synced(operator, "web") if size("v1") == 1 else False, 30)
+        await eventually(lambda: synced(operator, "web") if size("v1") == 1 else False)
         identity = place.cluster.get(f"/apis/{group}/v1/namespaces/{place.namespace}/widgets/one")["metadata"]["uid"]
         place.commit({"web/all.yaml": files("v2", "v1", "v2")})
-        await eventually(lambda: synced(operator, "web") if size("v2") == 2 else False, 30)
+        await eventually(lambda: synced(operator, "web") if size("v2") == 2 else False)
         found = place.cluster.get(f"/apis/{group}/v2/namespaces/{place.namespace}/widgets/one")
         assert found["metadata"]["uid"] == identity
         place.cluster.request("PATCH", f"/apis/{group}/v2/namespaces/{place.namespace}/widgets/one", {"spec": {"size": 9}}, MERGE)
-        await eventually(lambda: size("v2") == 2, 20)
-        await eventually(lambda: synced(operator, "web"), 30)
+        await eventually(lambda: size("v2") == 2)
+        await eventually(lambda: synced(operator, "web"))
         assert "failed" not in {run.state for run in await operator.history("web")}

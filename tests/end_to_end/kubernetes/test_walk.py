@@ -135,16 +135,16 @@ async def test_a_hand_edit_is_undone_at_once_and_a_commit_follows(place: Place) 
             status = await operator.remembered("web")
             return status is not None and (status.sync, status.health) == ("synced", "healthy")
 
-        await eventually(synced, 40)
+        await eventually(synced)
         time.sleep(0.5)
         place.patch("configmaps", "page", {"data": {"colour": "blue"}})
         # Nothing but the watch tells of it; how long it takes is measured by `make bench-kubernetes`.
-        await eventually(lambda: place.get("configmaps", "page")["data"] == {"colour": "red"}, 15)
-        await eventually(synced, 10)
+        await eventually(lambda: place.get("configmaps", "page")["data"] == {"colour": "red"})
+        await eventually(synced)
         runs = await operator.history("web")
         assert runs[0].trigger == "drift"
         place.commit({"web/web.yaml": [config_map("page", colour="green"), deployment("web")]})
-        await eventually(lambda: place.get("configmaps", "page")["data"] == {"colour": "green"}, 10)
+        await eventually(lambda: place.get("configmaps", "page")["data"] == {"colour": "green"})
 
 
 async def test_an_object_that_moves_between_applications_is_handed_over(place: Place) -> None:
@@ -172,13 +172,13 @@ async def test_a_lost_state_folder_changes_nothing_and_finds_what_is_orphaned(pl
         async def found() -> bool:
             return [each.application for each in await operator.waiting()] == ["till"]
 
-        await eventually(found, 20)
+        await eventually(found)
 
         async def settled() -> bool:
             status = await operator.remembered("web")
             return status is not None and status.sync == "synced"
 
-        await eventually(settled, 20)
+        await eventually(settled)
     after = {name: place.get("configmaps", name)["metadata"]["resourceVersion"] for name in ("page", "cash")}
     assert after == before
 

@@ -196,7 +196,7 @@ class Engine:
 
     def page(self, port: int, path: str = "/") -> str:
         """What a published port answers to somebody in the network."""
-        with urllib.request.urlopen(f"http://{self.address}:{port}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"http://{self.address}:{port}{path}", timeout=60) as answer:
             content: bytes = answer.read()
         return content.decode()
 

@@ -71,11 +71,11 @@ class Registry:
 
 
 def _wait(address: str) -> None:
-    end = time.monotonic() + 20
+    end = time.monotonic() + 90
     while time.monotonic() < end:
         with suppress(OSError):
             with suppress(HTTPError):
-                urllib.request.urlopen(f"http://{address}/v2/", timeout=2).close()
+                urllib.request.urlopen(f"http://{address}/v2/", timeout=10).close()
             return
         time.sleep(0.05)
     raise RuntimeError(f"the registry at {address} did not answer")

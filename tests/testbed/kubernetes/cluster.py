@@ -135,7 +135,7 @@ class Cluster:
         process = Path("/proc", (self.folder / "etcd.pid").read_text(encoding="utf-8"), "cmdline")
         arguments = process.read_text(encoding="utf-8").split("\0")
         [url] = [each.partition("=")[2] for each in arguments if each.startswith("--listen-client-urls=")]
-        with urlopen(f"{url}/v3/{question}", json.dumps(body).encode(), timeout=10) as answer:
+        with urlopen(f"{url}/v3/{question}", json.dumps(body).encode(), timeout=60) as answer:
             answer.read()
 
     def get(self, path: str) -> Any:

@@ -194,7 +194,7 @@ class Keeper:
     def _ask(self, request: urllib.request.Request) -> None:
         context = ssl.create_default_context(cafile=str(self.folder / "authority.crt"))
         context.load_cert_chain(self.folder / "administrator.crt", self.folder / "administrator.key")
-        with urllib.request.urlopen(request, context=context, timeout=10) as answer:
+        with urllib.request.urlopen(request, context=context, timeout=60) as answer:
             answer.read()
 
 

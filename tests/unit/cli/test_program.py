@@ -129,7 +129,7 @@ def test_ctrl_c_ends_quietly(tmp_path: Path) -> None:
     assert process.stdout.readline() == "ready\n"
     time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=90)
     assert (process.returncode, err.strip()) == (130, "")
 
 
@@ -154,5 +154,5 @@ def test_completion_is_a_script_that_names_the_program(shell: str, capsys: Captu
 
 def test_verbs_complete() -> None:
     process = started(_TRUEUP_COMPLETE="bash_complete", COMP_WORDS="trueup pl", COMP_CWORD="1")
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=90)
     assert out == "plain,plan\n"

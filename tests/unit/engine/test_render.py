@@ -93,7 +93,7 @@ def test_renders_that_wait_for_a_program_are_made_side_by_side(tmp_path: Path) -
 
     class Waiting(Curious):
         def render(self, application: Application, tree: Tree) -> list[Manifest]:
-            meeting.wait(10)  # a second render must come by, or this one breaks
+            meeting.wait(60)  # a second render must come by, or this one breaks
             if application.folder == "broken":
                 raise DeclarationError([Fault("broken/a.yaml", 1, 0, "it is broken")])
             return [Manifest(Key.of(body), body, Origin("web/a.yaml", 1)) for body in [thing(application.folder)]]

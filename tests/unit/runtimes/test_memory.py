@@ -66,11 +66,11 @@ async def test_git_steers_health(ground: MemoryGround, runtime: MemoryRuntime, s
 
 
 async def test_what_was_progressing_becomes_healthy_and_is_watched(ground: MemoryGround, runtime: MemoryRuntime) -> None:
-    desired = shop(ground, thing({"healthyAfter": "100ms", "health": "degraded"}))
+    desired = shop(ground, thing({"healthyAfter": "1s", "health": "degraded"}))
     moves = runtime.watch()
     await walk(runtime, desired)
     assert (await health_of(runtime, desired)).state is State.DEGRADED
-    assert await asyncio.wait_for(anext(moves), 5) == Moved(owner_of(desired), KEY)
+    assert await asyncio.wait_for(anext(moves), 60) == Moved(owner_of(desired), KEY)
     assert (await health_of(runtime, desired)).state is State.HEALTHY
 
 
@@ -172,7 +172,7 @@ async def test_logs_tell_each_write_and_go_on_when_followed(ground: MemoryGround
     lines = runtime.logs(owner_of(shop(ground)), KEY, follow=True)
     assert "created at revision 1111111111" in await anext(lines)
     await walk(runtime, shop(ground, thing(2)))
-    assert "updated at revision 1111111111" in await asyncio.wait_for(anext(lines), 5)
+    assert "updated at revision 1111111111" in await asyncio.wait_for(anext(lines), 60)
     with pytest.raises(Refused, match="it is not there"):
         await anext(runtime.logs(owner_of(shop(ground)), Key("Thing", "none"), follow=False))
 
@@ -184,8 +184,8 @@ async def test_a_watch_that_missed_something_says_so(ground: MemoryGround, runti
     with sqlite3.connect(file) as connection:
         for _ in range(1100):
             connection.execute("update object set entry = entry")
-    assert isinstance(await asyncio.wait_for(anext(moves), 5), Lost)
-    assert await asyncio.wait_for(anext(moves), 5) == Moved(owner_of(shop(ground)), KEY, "trueup")
+    assert isinstance(await asyncio.wait_for(anext(moves), 60), Lost)
+    assert await asyncio.wait_for(anext(moves), 60) == Moved(owner_of(shop(ground)), KEY, "trueup")
 
 
 async def test_our_own_writes_are_no_moves(ground: MemoryGround, runtime: MemoryRuntime) -> None:

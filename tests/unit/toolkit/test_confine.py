@@ -18,7 +18,7 @@ SHELL = "/bin/sh"
 
 @pytest.fixture(scope="module")
 def confinement() -> Confinement:
-    found = Confinement(require=True, bounds=Bounds(deadline=10, output=100_000))
+    found = Confinement(require=True, bounds=Bounds(deadline=60, output=100_000))
     if found.missing:
         missing(f"commands cannot be confined here: {found.missing}")
     return found
@@ -68,7 +68,7 @@ def test_a_command_knows_no_other_process(confinement: Confinement) -> None:
 
 
 def test_a_command_writes_no_more_than_it_may(confinement: Confinement) -> None:
-    small = Confinement(require=True, bounds=Bounds(deadline=10, file=1024**2))
+    small = Confinement(require=True, bounds=Bounds(deadline=60, file=1024**2))
     script = "touch /a /work/a; for i in 1 2 3 4; do head -c 900000 /usr/bin/* >/tmp/$i; done; cat /tmp/* | wc -c"
     completed = said(small, script)
     assert completed.err.count(b"Read-only file system") == 2
@@ -78,14 +78,14 @@ def test_a_command_writes_no_more_than_it_may(confinement: Confinement) -> None:
 def test_a_command_has_no_more_processes_than_it_may(confinement: Confinement) -> None:
     if any("processes" in each for each in confinement.weaker):
         missing(confinement.weaker[-1])
-    few = Confinement(require=True, bounds=Bounds(deadline=20, processes=350))
+    few = Confinement(require=True, bounds=Bounds(deadline=60, processes=350))
     completed = said(few, "for i in $(seq 1000); do sleep 20 </work/a & done; echo all", {"a": b""})
     assert b"all" not in completed.out
     assert b"fork" in completed.err.lower()
 
 
 def test_a_command_has_no_more_memory_than_it_may(confinement: Confinement) -> None:
-    small = Confinement(require=True, bounds=Bounds(deadline=20, memory=64 * 1024**2))
+    small = Confinement(require=True, bounds=Bounds(deadline=60, memory=64 * 1024**2))
     completed = small.run("/bin/bash", ["-c", "a=x; while :; do a=$a$a; done"], {})
     assert completed.ending is Ending.EXITED
     assert b"cannot allocate" in completed.err
@@ -99,7 +99,7 @@ def either(request: pytest.FixtureRequest, confinement: Confinement, monkeypatch
     if confine_landlock.version() < confine_landlock.TCP_SINCE:
         missing("this kernel has no Landlock, or one that does not know TCP")
     monkeypatch.setattr("trueup.toolkit.confine.NAMESPACES", ("false",))
-    return Confinement(bounds=Bounds(deadline=10, output=100_000))
+    return Confinement(bounds=Bounds(deadline=60, output=100_000))
 
 
 def test_a_command_reads_no_file_of_the_machine(either: Confinement, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def test_as_many_calls_as_there_are_threads_are_under_way_and_no_more_wait(door:
 
     def meet(item: int) -> int:
         begun.append(item)
-        meeting.wait(5)
+        meeting.wait(60)
         return item
 
     results = door.each(meet, range(100))
