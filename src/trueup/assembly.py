@@ -86,7 +86,7 @@ async def assemble(
     """An engine on the settings' state folder, closed at the end. Without a logger it logs nothing. Raises SettingsError."""
     memory = open_memory(settings.state)
     confinement = _confinement(settings, logger or _silent())
-    kinds = Kinds(Plugins("trueup.renderers", _equipping(settings, confinement)), runtime_kinds())
+    kinds = Kinds(Plugins("trueup.renderers", _equipping(settings, confinement)), Plugins("trueup.runtimes", _limiting(settings)))
     store, work, steps = Door("store", 1), Door("work", settings.limits.render_workers), Door("steps", settings.limits.fetches)
     programs = Door("render", settings.limits.render_workers)
     targets = Targets(kinds, _placing(settings))
@@ -162,6 +162,21 @@ def _equipping(settings: Settings, confinement: Confinement) -> Callable[[Render
         return equipped.supplied(sources) if isinstance(equipped, TakesFromOutside) else equipped
 
     return equip
+
+
+@runtime_checkable
+class Limited(Protocol):
+    """A runtime whose manifests the operator's settings limit too, and not only its targets."""
+
+    def limited(self, allowed: Mapping[str, object]) -> RuntimeKind:
+        """The same runtime with its settings; they are looked at when a manifest is checked."""
+
+
+def _limiting(settings: Settings) -> Callable[[RuntimeKind], RuntimeKind]:
+    def limit(kind: RuntimeKind) -> RuntimeKind:
+        return kind.limited(settings.targets.get(kind.name, {})) if isinstance(kind, Limited) else kind
+
+    return limit
 
 
 def _lacking(confinement: Confinement) -> Callable[[], tuple[str, ...]]:

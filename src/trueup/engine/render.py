@@ -395,13 +395,13 @@ def _check(manifests: tuple[Manifest, ...], runtime: RuntimeKind | None, tree: T
     """What the runtime objects to without any target, told with the line of the field."""
     if runtime is None:
         return
+    told = [(manifest, objection) for manifest in manifests for objection in runtime.check(manifest)]
     faults = [
         Fault(manifest.origin.file, _line(manifest, objection.path, tree), 0, f"{manifest.key}: {objection.message}", objection.hint)
-        for manifest in manifests
-        for objection in runtime.check(manifest)
+        for manifest, objection in told
     ]
     if faults:
-        raise DeclarationError(faults)
+        raise (Awaited if any(objection.liftable for _, objection in told) else DeclarationError)(faults)
 
 
 def _line(manifest: Manifest, steps: tuple[str | int, ...], tree: Tree) -> int:

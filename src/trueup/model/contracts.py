@@ -108,11 +108,15 @@ class TakesFromTarget(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """What is wrong in a manifest: the field's path in steps, the message, and what to do next."""
+    """What is wrong in a manifest: the field's path in steps, the message, and what to do next.
+
+    ``liftable``: the operator may allow it, without any change in Git, and so every look tries again.
+    """
 
     path: tuple[str | int, ...]
     message: str
     hint: str = ""
+    liftable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +125,8 @@ class Desired:
 
     ``removed``: its declaration is gone (or names another target), and ``manifests`` is empty. ``application`` then is as it was last
     declared, and ``last`` is what it rendered to at the revision that was applied last, as far as that can be had still.
-    ``tree`` reads the content of the manifests' sources. ``revision`` is the application's revision, ``run`` the run's id.
+    ``tree`` reads the content of the manifests' sources. ``revision`` is the application's revision, ``run`` the run's id, and ``by_hand``
+    says that a person asked for it.
     """
 
     application: Application
@@ -131,6 +136,7 @@ class Desired:
     removed: bool = False
     run: str = ""
     last: tuple[Manifest, ...] = ()
+    by_hand: bool = False
 
 
 class Owner(msgspec.Struct, frozen=True):

@@ -1,5 +1,7 @@
 """What a user of Docker Compose sees when Git decides."""
 
+import pytest
+
 from tests.end_to_end.compose.site import Site
 from tests.end_to_end.estate import Files
 from tests.testbed.docker.engine import wait_until
@@ -82,6 +84,32 @@ def test_containers_of_others_are_left_alone(site: Site) -> None:
     site.estate.commit({"trueup.yaml": None, "shop/compose.yaml": None})
     site.apply("--yes")
     assert {name: site.engine.get(f"/containers/{name}/json")["State"] for name in theirs} == theirs
+
+
+def test_what_the_operator_does_not_grant_is_told_with_its_place_and_never_made(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    rooted = {"image": "test/sleep:1", "volumes": ["/etc:/host:ro"], "pid": "host"}
+    site.write({"root": rooted})
+    site.apply()
+    before = site.running()
+
+    def grant(names: str) -> None:
+        monkeypatch.setenv("TRUEUP_TARGETS", f'{{compose = {{engines = ["*"], grants = {{{names}}}}}}}')
+
+    grant("")
+    later = site.trueup("plan", "--all")
+    assert later.code == 1
+    site.write({"root": {**rooted, "image": "test/sleep:2"}})
+    for verb in ("plan", "apply"):
+        said = site.trueup(verb)
+        assert said.code == 1
+        for told in ("shop/compose.yaml:3", "may not be given /etc of the host", "another pid namespace", "`[targets.compose.grants]`"):
+            assert told in said.err, said.err
+            assert told in later.err, later.err
+    assert site.running() == before
+
+    grant('hostPaths = ["/etc"], hostNamespaces = ["pid"]')
+    site.apply()
+    assert site.containers()["shop-root-1"]["Config"]["Image"] == "test/sleep:2"
 
 
 def _touched(site: Site, before: dict[str, tuple[str, str]]) -> set[str]:

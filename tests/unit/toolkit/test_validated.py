@@ -2,7 +2,7 @@
 
 import pytest
 
-from trueup.model.application import Retry
+from trueup.model.application import Policy, Retry
 from trueup.model.errors import SettingsError
 from trueup.toolkit.validated import validated
 
@@ -20,3 +20,9 @@ def test_what_does_not_fit_is_told_with_its_place_and_what_may_be_said(plain: di
         validated(Retry, plain, "target prod", "trueup.yaml:3")
     assert told.value.message.startswith(message)
     assert (told.value.where, told.value.hint) == ("trueup.yaml:3", "what may be said is limit, from, to")
+
+
+def test_what_may_be_said_is_that_of_the_innermost_table() -> None:
+    with pytest.raises(SettingsError) as told:
+        validated(Policy, {"retry": {"times": 3}}, "target prod", "")
+    assert told.value.hint == "what may be said is limit, from, to"

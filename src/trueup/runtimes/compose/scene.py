@@ -15,6 +15,7 @@ from trueup.runtimes.compose.building import Build, build_of
 from trueup.runtimes.compose.container import Container, is_of_a_project
 from trueup.runtimes.compose.content import mounts_of
 from trueup.runtimes.compose.exposure import Exposure
+from trueup.runtimes.compose.grants import Grants, beyond
 from trueup.runtimes.compose.holding import identity_of, key_in
 from trueup.runtimes.compose.images import Image
 from trueup.runtimes.compose.labels import OWNER, Marks, OfCompose, marks_in
@@ -106,9 +107,11 @@ class Stage:
 
     picture: Picture
     secret: Callable[[str], Secret]
+    grants: Grants | None = None
 
     async def scene(self, desired: Desired) -> Scene:
         """An application as it is now. Raises Unreachable, Refused."""
+        _refuse_beyond(self.grants, desired.manifests)
         shot = await self.picture.look()
         return await self.at(desired, shot, await self.picture.records(shot))
 
@@ -179,6 +182,15 @@ def _builds(manifests: Iterable[Manifest], tree: Tree) -> dict[Key, Build]:
     """What is built for services. Raises DeclarationError."""
     asked = ((each.key, (each.body.get("spec") or {}).get("build")) for each in manifests)
     return {key: build_of(key.namespace, key.name, told, tree) for key, told in asked if told}
+
+
+def _refuse_beyond(grants: Grants | None, manifests: Iterable[Manifest]) -> None:
+    """Raises Refused when there is something that the operator does not allow: no longer, for a render is checked too."""
+    told = [(manifest, objection) for manifest in manifests for objection in beyond(grants, manifest.body)]
+    if told:
+        first, objection = told[0]
+        message = "; ".join(f"{manifest.key}: {each.message}" for manifest, each in told)
+        raise Refused(message, key=str(first.key), where=f"{first.origin.file}:{first.origin.line}", hint=objection.hint)
 
 
 def by_key(desired: Desired) -> dict[Key, Manifest]:

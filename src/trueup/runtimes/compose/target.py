@@ -1,6 +1,7 @@
 """What a Target may say of an engine, and what the operator lets it say."""
 
 import fnmatch
+from collections.abc import Mapping
 from typing import Annotated, Final
 
 from pydantic import AfterValidator
@@ -9,6 +10,7 @@ from trueup.model.application import Declared, Target
 from trueup.model.contracts import Place
 from trueup.model.errors import SettingsError
 from trueup.runtimes.compose.access import Access, fault_of
+from trueup.runtimes.compose.grants import Grants
 from trueup.runtimes.compose.login import Login
 from trueup.runtimes.compose.references import HUB, reference_of
 from trueup.toolkit.validated import validated
@@ -26,19 +28,20 @@ class SecretName(Declared):
     """A secret of the settings, by its name."""
 
     secret: str
+    """Its name in ``[secrets]`` of the settings."""
 
 
 class Specification(Declared):
-    """What may stand in the ``spec`` of a Compose target; with nothing it is this machine's engine.
-
-    ``engine``: where it is: ``unix:///PATH``, ``tcp://HOST:PORT``, ``ssh://USER@HOST[:PORT][/PATH]``. For ``tcp``: ``certificateAuthority``
-    (PEM), and ``clientCertificate`` and ``clientKey`` (PEM) by the names of secrets.
-    """
+    """What may stand in the ``spec`` of a Compose target; with nothing it is this machine's engine."""
 
     engine: Annotated[str, AfterValidator(_address)] = DEFAULT
+    """Where the engine is: ``unix:///PATH``, ``tcp://HOST:PORT``, or ``ssh://USER@HOST[:PORT][/PATH]`` with the socket's path there."""
     certificate_authority: str = ""
+    """Of ``tcp``: PEM; left out: what the system trusts."""
     client_certificate: SecretName | None = None
+    """Of ``tcp``: PEM, by the name of a secret of the settings."""
     client_key: SecretName | None = None
+    """Of ``tcp``: PEM, by the name of a secret of the settings."""
 
 
 class Registry(Declared):
@@ -50,10 +53,17 @@ class Registry(Declared):
 
 
 class Allowed(Declared):
-    """The operator's limits: globs of the ``engines`` that targets may name (left out: this machine's own), logins at ``registries``."""
+    """The operator's limits: globs of the ``engines`` that targets may name (left out: this machine's own), logins at ``registries``, and
+    ``grants``, what containers may be given beyond themselves (left out: anything)."""
 
     engines: tuple[str, ...] = (DEFAULT,)
     registries: tuple[Registry, ...] = ()
+    grants: Grants | None = None
+
+
+def allowed_by(settings: Mapping[str, object]) -> Allowed:
+    """The operator's limits. Raises SettingsError."""
+    return validated(Allowed, settings, "the compose runtime's settings", "")
 
 
 def specification_of(target: Target) -> Specification:
@@ -67,7 +77,7 @@ def permit(target: Target, specification: Specification, place: Place) -> None:
     Who writes to an engine may do there what root may do: without settings only the engine of this machine may be used, which the
     serving user can use already.
     """
-    allowed = validated(Allowed, place.allowed, "the compose runtime's settings", "")
+    allowed = allowed_by(place.allowed)
     if not any(fnmatch.fnmatchcase(specification.engine, glob) for glob in allowed.engines):
         message = f"target {target.name} may not use the engine {specification.engine}"
         raise SettingsError(message, where=_where(target), hint="name it in the settings: `engines` in `[targets.compose]`")
@@ -89,10 +99,8 @@ def access_of(specification: Specification, place: Place) -> Access:
 
 def logins_of(place: Place) -> dict[str, Login]:
     """Registry -> who we are there. Raises SettingsError for a secret that is not set."""
-    allowed = validated(Allowed, place.allowed, "the compose runtime's settings", "")
-    return {
-        reference_of(f"{each.server}/a/b").registry: Login(each.username, place.secret(each.password.secret)) for each in allowed.registries
-    }
+    registries = allowed_by(place.allowed).registries
+    return {reference_of(f"{each.server}/a/b").registry: Login(each.username, place.secret(each.password.secret)) for each in registries}
 
 
 def _where(target: Target) -> str:
