@@ -327,13 +327,17 @@ async def test_an_empty_repository_and_a_missing_branch_say_so_and_the_next_comm
 async def test_what_is_wrong_at_another_commit_is_told_by_its_plan(estate: Estate) -> None:
     estate.commit({"trueup.yaml": documents(target(), application("web")), "web/a.yaml": documents(thing("a"))})
     estate.workplace.git("switch", "--quiet", "--create", "proposal")
-    commit = estate.workplace.commit({"web/a.yaml": "a: [\n"}, push=False)
+    both = documents(target(), application("web"), application("api"))
+    commit = estate.workplace.commit({"web/a.yaml": "a: [\n", "trueup.yaml": both, "api/b.yaml": documents(thing("b"))}, push=False)
     estate.workplace.push("origin", "proposal")
     async with estate.operator() as operator:
         with pytest.raises(DeclarationError) as raised:
             await operator.plan(revision=commit)
         assert raised.value.faults[0].place == "web/a.yaml:2"
         assert await _names(operator) == ["web"]
+    for asked in (["--revision", commit], ["--working-tree"]):
+        said = estate.trueup("plan", *asked, cwd=estate.workplace.clone)
+        assert (said.code, "api on here" in said.out, "web/a.yaml:2" in said.err) == (1, True, True), said
 
 
 async def test_a_declaration_that_was_broken_from_the_start_is_told_by_every_command(estate: Estate) -> None:

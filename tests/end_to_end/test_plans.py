@@ -262,6 +262,8 @@ async def test_exit_codes_tell_what_came_of_it(estate: Estate) -> None:
     estate.commit({"api/b.yaml": None, "api/c.yaml": documents(thing("c"))})
     estate.commit({"api/c.yaml": None, "api/notes": "."})
     assert estate.trueup("plan", "--app", "api").code == 2, "held or not"
+    partly = estate.trueup("plan")
+    assert (partly.code, "api on here" in partly.out, "web/a.yaml:2" in partly.err) == (1, True, True), partly
     held = estate.trueup("apply", "--app", "api")
     assert (held.code, "the render is empty" in held.err) == (3, True), held.err
 

@@ -105,7 +105,9 @@ class _Applying:
         for run in _last(list(self._runs.values())):
             if run.state is not RunState.HELD or not run.hold or run.hold.kind != "approval" or not run.plan:
                 continue
-            plans = await self._engine.plan(self._repository, Selection((run.application,), everything=True), run.revision)
+            plans = [
+                each async for each in self._engine.plan(self._repository, Selection((run.application,), everything=True), run.revision)
+            ]
             views.tell(plan_lines([plan for plan in plans if plan.digest == run.plan], everything=False))
             if views.ask(f"Apply this to {run.target}?"):
                 await self._engine.approve(self._repository, run.application, run.plan, self._session.actor)

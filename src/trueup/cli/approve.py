@@ -57,7 +57,7 @@ def _wanted(holds: Sequence[Waiting], name: str, digest: str) -> Waiting:
 
 async def _agreed(session: Session, engine: Engine, repository: Repository, wanted: Waiting) -> bool:
     if wanted.application:
-        plans = await engine.plan(repository, Selection((wanted.application,), everything=True), wanted.revision)
+        plans = [each async for each in engine.plan(repository, Selection((wanted.application,), everything=True), wanted.revision)]
         shown = [plan for plan in plans if plan.digest == wanted.digest]
         session.views.tell(plan_lines(shown, everything=False) if shown else waiting_lines([wanted]))
     else:

@@ -10,7 +10,7 @@ from trueup.cli.shapes import plan_list
 from trueup.cli.texts.plan import plan_lines
 from trueup.cli.verb import selecting, verb
 from trueup.engine.requests import Engine
-from trueup.model.errors import UsageError
+from trueup.model.errors import TrueupError, UsageError
 from trueup.model.plan import Plan
 from trueup.model.selection import Selection
 from trueup.model.source import Repository
@@ -25,15 +25,25 @@ CHANGES = 2
 def command(session: Session, selection: Selection, revision: str, working_tree: bool) -> int:
     """Say, for every object and field, what would change at the target, and why. Nothing is changed.
 
-    Without --app: the applications whose desired revision or drift is open. Exits with 2 when there are changes, held or not.
+    Without --app: the applications whose desired revision or drift is open. Exits with 2 when there are changes, held or not, and with 1
+    when some could not be planned; the others are shown all the same.
     """
     if revision and working_tree:
         raise UsageError("--revision and --working-tree exclude each other", hint="leave one of them out")
 
     async def walk(engine: Engine, repository: Repository) -> int:
         tree = await session.working_tree() if working_tree else None
-        plans = await engine.plan(repository, selection, revision, tree)
-        _show(session, plans, selection.everything)
+        plans: list[Plan] = []
+        problem: TrueupError | None = None
+        try:
+            async for each in engine.plan(repository, selection, revision, tree):
+                plans.append(each)  # noqa: PERF401 - what could be planned is told also when something stood in the way of others
+        except TrueupError as error:
+            problem = error
+        if plans or problem is None:
+            _show(session, plans, selection.everything)
+        if problem is not None:
+            raise problem
         return CHANGES if any(not plan.empty for plan in plans) else 0
 
     return session.run(walk)

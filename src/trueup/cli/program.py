@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from trueup.model.errors import TrueupError, UsageError
+from trueup.model.errors import Several, TrueupError, UsageError
 
 VERBS: Final = {
     "init": "make a repository that works at once",
@@ -137,8 +137,8 @@ def _told(error: BaseException, words: Sequence[str]) -> int:
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for each in error.exceptions:
+    if isinstance(error, BaseExceptionGroup | Several):
+        for each in error.errors if isinstance(error, Several) else error.exceptions:
             yield from _leaves(each)
     else:
         yield error

@@ -1,56 +1,26 @@
-"""What would change, for the head, another commit or the files as they lie on disk. Changes nothing, at a target or in the memory."""
+"""What would change at the head. Changes nothing, at a target or in the memory."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from functools import partial
 
 import msgspec
 
-from trueup.engine.advance import Stepping, Surroundings
 from trueup.engine.course import Course
-from trueup.engine.discover import cross_check, discover, duplicates, ignored, is_declaration
 from trueup.engine.equipment import Equipment
 from trueup.engine.guard import Facts, guard
 from trueup.engine.plan import Declarations, plan
-from trueup.engine.render import value_of
 from trueup.engine.want import Wants, paused
 from trueup.model.application import Application
-from trueup.model.contracts import Desired, Tree
-from trueup.model.errors import DeclarationError, Fault, UsageError
-from trueup.model.manifest import ANY_NAMESPACE, Key, Manifest, Origin
-from trueup.model.memory import Address, Declared, Followed, Memory, Outline, Row, Standing
+from trueup.model.errors import DeclarationError, Fault, TrueupError, Unreachable, UsageError
+from trueup.model.memory import Address, Declared, Followed, Row, Standing
 from trueup.model.plan import Plan
 from trueup.model.run import Sync, Trigger
 from trueup.model.selection import Selection
 from trueup.model.source import Repository
+from trueup.toolkit.troubles import Troubles
 
-Proposal = tuple[Application, tuple[Key, ...]]
-"""An application as a proposal declares it, and what it renders to there."""
-
-
-class Proposed:
-    """Who declares what once a proposal is followed: as the memory knows it, but for those that it changes or removes."""
-
-    def __init__(self, memory: Memory, keys: Mapping[tuple[str, str], frozenset[Key]], removed: Iterable[str]) -> None:
-        self._memory = memory
-        self._keys = keys
-        self._others = {*removed, *(name for name, _ in keys)}
-
-    def declaring(self, repository: str, target: str, keys: Sequence[Key]) -> dict[Key, tuple[str, ...]]:
-        """Which applications of the repository render which of these keys for that target."""
-        known = self._memory.declaring(repository, target, keys)
-        found: dict[Key, tuple[str, ...]] = {}
-        for key in keys:
-            names = [name for name in known.get(key, ()) if name not in self._others]
-            names += [name for (name, where), theirs in self._keys.items() if where == target and _is_among(key, theirs)]
-            if names:
-                found[key] = tuple(sorted(names))
-        return found
-
-
-def _is_among(key: Key, theirs: frozenset[Key]) -> bool:
-    if key.namespace != ANY_NAMESPACE:
-        return key in theirs
-    return any(each.namespace and (each.kind, each.group, each.name) == (key.kind, key.group, key.name) for each in theirs)
+Planned = tuple[Address, Callable[[], Awaitable[Plan | None]]]
+"""Whose plan, and how to get it."""
 
 
 class Previews:
@@ -87,13 +57,13 @@ class Previews:
         identity = repository.identity
         if selection.names and not selection.labels:
             declared = {each.application.name: each for each in self.memory.applications(identity, selection.names)}
-            standings = [each for name in selection.names for each in self._standings_of(identity, name)]
+            standings = [each for name in selection.names for each in self.standings_of(identity, name)]
         else:
             declared = {each.application.name: each for each in self.memory.applications(identity)}
             standings = self.memory.standings(identity)
         known = {Address(identity, each.application.name, each.status.target): each for each in standings}
-        meant = [Address(identity, name, each.application.target) for name, each in declared.items() if _takes(selection, each.application)]
-        meant += [address for address, each in known.items() if address not in set(meant) and _takes(selection, each.application)]
+        meant = [Address(identity, name, each.application.target) for name, each in declared.items() if takes(selection, each.application)]
+        meant += [address for address, each in known.items() if address not in set(meant) and takes(selection, each.application)]
         unknown = sorted(set(selection.names) - {address.application for address in meant})
         if unknown:
             followed = self.memory.followed(identity)
@@ -104,178 +74,75 @@ class Previews:
         waiting = set(self.memory.pending(identity))
         return sorted(each for each in meant if each in waiting or _is_open(declared.get(each.application), known.get(each)))
 
-    def _standings_of(self, identity: str, name: str) -> list[Standing]:
+    def standings_of(self, identity: str, name: str) -> list[Standing]:
+        """How one application stands, at each target where it does."""
         found = self.memory.standings(identity, Address(identity, name), 8)
         return [each for each in found if each.application.name == name]
 
     # ------------------------------------------------------------------ the head
 
-    async def head(self, repository: Repository, selection: Selection) -> list[Plan]:
-        """Plans at the revisions that the followed branch has now. Raises DeclarationError with the faults of all that are meant."""
-        plans: list[Plan] = []
-        faults = _anywhere(selection, await self._followed(repository))
-        for address in await self.addresses(repository, selection):
-            course = await self.course(address)
-            if course.application is None or await self.wants.lives_on(course):
-                continue
-            if course.faults:
-                faults.extend(course.faults)
-                continue
-            plans.append(await self._planned(course, await self.wants.desired(course), self.memory))
-        if faults:
-            raise DeclarationError(tuple(dict.fromkeys(faults)))
-        return plans
+    async def head(self, repository: Repository, selection: Selection) -> AsyncIterator[Plan]:
+        """Plans at the revisions that the followed branch has now. Raises what stood in the way of some after the plans of the others."""
+        troubles = Troubles(anywhere(selection, await self.followed(repository)))
+        meant: list[Planned] = [(each, partial(self._at_head, each)) for each in await self.addresses(repository, selection)]
+        async for each in walk_plans(meant, troubles):
+            yield each
+
+    async def _at_head(self, address: Address) -> Plan | None:
+        """The plan of one address; None when there is nothing to plan. Raises DeclarationError with its faults."""
+        course = await self.course(address)
+        if course.application is None or await self.wants.lives_on(course):
+            return None
+        if course.faults:
+            raise DeclarationError(course.faults)
+        return await self.planned(course, self.memory)
 
     async def course(self, address: Address) -> Course:
         """What a walk of this address would start from."""
         known = await self.store(self.memory.known, address)
         return Course(Row(address, 0, 0.0, Trigger.PERSON, 0, 0.0), msgspec.structs.replace(known, run=None, plan=None))
 
-    async def _planned(self, course: Course, desired: Desired, declarations: Declarations) -> Plan:
-        runtime = await self.wants.runtime(course)
+    async def planned(self, course: Course, declarations: Declarations) -> Plan:
+        """What would change where a walk started from there, and whether it would be held."""
+        desired, runtime = await self.wants.desired(course), await self.wants.runtime(course)
         planned = await plan(runtime, desired, declarations)
         facts = Facts(course.removed, len(desired.manifests), course.known.approvals, course.elsewhere)
         held = paused(course) or guard(planned, desired.application.policy, facts)
         return msgspec.structs.replace(planned, held=held)
 
-    # ------------------------------------------------------------------ another commit, or the working tree
-
-    async def commit(self, repository: Repository, selection: Selection, commit: str) -> list[Plan]:
-        """Plans at another commit: of what is meant, or else of what differs there from the head."""
-        followed = await self._followed(repository)
-        step = await self.equipment.work.through(self._stepping(followed, commit).advance)
-        tree = self.equipment.following(repository).mirror.tree(commit)
-        touched = {declared.application.name: declared for declared, _ in step.applications}
-        faults = _anywhere(selection, step.followed)
-        faults += [fault for declared in touched.values() for fault in declared.faults if _takes(selection, declared.application)]
-        if faults:
-            raise DeclarationError(tuple(dict.fromkeys(faults)))
-        if selection.names or selection.everything:
-            others = await self.store(self.memory.applications, repository.identity, selection.names or None)
-            touched = {each.application.name: each for each in others if each.application.name not in step.removed} | touched
-        meant = [each.application for _, each in sorted(touched.items()) if _takes(selection, each.application)]
-        proposals = [(declared.application, declared.keys) for declared, _ in step.applications]
-        proposed = await self.store(self._proposed, repository, proposals, step.removed)
-        plans = [await self._of_tree(application, tree, commit, proposed) for application in meant]
-        return plans + await self._of_removed(repository, selection, commit, proposed, step.removed)
-
-    def _proposed(self, repository: Repository, proposals: Sequence[Proposal], removed: Sequence[str]) -> Proposed:
-        """Targets are as the followed branch has them."""
-        names = sorted(application.name for application, _ in proposals)
-        known = {each.application.name: each.application.target for each in self.memory.applications(repository.identity, names)}
-        keys = {(each.name, known.get(each.name, each.target)): frozenset(theirs) for each, theirs in proposals}
-        return Proposed(self.memory, keys, removed)
-
-    def _stepping(self, followed: Followed, commit: str) -> Stepping:
-        mirror = self.equipment.following(followed.repository).mirror
-        occupied = frozenset(target.name for target in self.memory.targets(followed.repository.identity))
-        released = frozenset({commit})
-        around = Surroundings(mirror, self.memory, self.equipment.kinds, self.equipment.renders, lambda: occupied, released, dated=False)
-        return Stepping(followed, commit, around)
-
-    async def tree(self, repository: Repository, selection: Selection, tree: Tree) -> list[Plan]:
-        """Plans of the files as they lie on disk: of what is meant, or else of what differs from the head."""
-        await self._followed(repository)
-        found = await self.equipment.work.through(self._discovered, repository, selection, tree)
-        touched = await self.equipment.work.through(lambda: [each for each in found if self._differs(each, tree)])
-        outlines = await self.store(self.memory.outlines, repository.identity)
-        removed = sorted({each.name for each in outlines if not each.absent} - {each.name for each in found})
-        proposals = await self.equipment.work.through(self._proposals, selection, touched, tree)
-        proposed = await self.store(self._proposed, repository, proposals, removed)
-        meant = found if selection.names or selection.labels or selection.everything else touched
-        plans = [await self._of_tree(application, tree, "", proposed) for application in meant if _takes(selection, application)]
-        return plans + await self._of_removed(repository, selection, "", proposed, removed)
-
-    def _proposals(self, selection: Selection, touched: Sequence[Application], tree: Tree) -> list[Proposal]:
-        """What these render to. Raises DeclarationError with every fault of what is meant; what is wrong in others stays as it is."""
-        proposals: list[Proposal] = []
-        faults: list[Fault] = []
-        for application in touched:
-            try:
-                manifests = self._rendered(self._ruled(application), tree)
-            except DeclarationError as error:
-                faults.extend(error.faults if _takes(selection, application) else ())
-            else:
-                proposals.append((application, tuple(manifest.key for manifest in manifests)))
-        if faults:
-            raise DeclarationError(tuple(dict.fromkeys(faults)))
-        return proposals
-
-    def _discovered(self, repository: Repository, selection: Selection, tree: Tree) -> list[Application]:
-        """What the files declare. Raises DeclarationError with every fault; where somebody is named, with those that are theirs."""
-        files = [path for path in tree.walk(repository.path) if is_declaration(path)]
-        hidden = ignored(tree, repository.path, files)
-        found = discover(repository.identity, tree, [file for file in files if file not in hidden], self.equipment.kinds)
-        outlines = [Outline(each.name, each.file, each.target, each.spec.depends_on) for each in found.applications]
-        targets = {target.name for target in (*found.targets, *self.memory.targets(repository.identity))}
-        crossed = cross_check(outlines, targets, {each.name: (each.file, each.line) for each in found.applications})
-        known = {each.name for each in outlines}
-        named = bool(selection.names or selection.labels)
-        faults = [] if named and known.issuperset(selection.names) else list(found.faults)
-        for several in (duplicates(found.applications), duplicates(found.targets), crossed):
-            faults += [fault for name, each in several.items() if not named or name in selection.names for fault in each]
-        if faults:
-            raise DeclarationError(tuple(dict.fromkeys(faults)))
-        return found.applications
-
-    def _differs(self, application: Application, tree: Tree) -> bool:
-        inputs = self.memory.inputs(application.repository, application.name)
-        if not inputs:
-            return True
-        return any(value_of(each, tree) != each.object_id for each in inputs)
-
-    def _ruled(self, application: Application) -> Application:
-        """Where an application is applied, and under which policy, is as the followed branch says."""
-        declared = self.memory.declared(application.repository, application.name)
-        if declared is None:
-            return application
-        known = declared.application
-        rules = {"policy": known.policy, "depends_on": known.spec.depends_on, "target": known.target}
-        return msgspec.structs.replace(application, spec=application.spec.model_copy(update=rules))
-
-    async def _of_tree(self, application: Application, tree: Tree, commit: str, declarations: Declarations) -> Plan:
-        """One application of a tree."""
-        ruled = await self.store(self._ruled, application)
-        course = await self.course(Address(ruled.repository, ruled.name, ruled.target))
-        manifests = await self.equipment.work.through(self._rendered, ruled, tree)
-        located = tuple(replace(each, origin=Origin(each.origin.file, each.origin.line, commit)) for each in manifests)
-        desired = Desired(ruled, commit, located, tree)
-        runtime = await self.wants.runtime(course)
-        planned = await plan(runtime, desired, declarations)
-        return msgspec.structs.replace(planned, held=guard(planned, ruled.policy, Facts(False, len(located), course.known.approvals)))
-
-    def _rendered(self, application: Application, tree: Tree) -> tuple[Manifest, ...]:
-        target = self.memory.target(application.repository, application.target)
-        if target is None:
-            hint = "targets are taken from the followed branch: add it there first"
-            raise DeclarationError([Fault(application.file, application.line, 0, f"target `{application.target}` does not exist", hint)])
-        return self.equipment.renders.render(application, target, tree).manifests
-
-    async def _of_removed(
-        self, repository: Repository, selection: Selection, commit: str, declarations: Declarations, removed: Sequence[str]
-    ) -> list[Plan]:
-        plans = []
-        for name in removed:
-            for standing in await self.store(self._standings_of, repository.identity, name):
-                if _takes(selection, standing.application):
-                    course = await self.course(Address(repository.identity, name, standing.status.target))
-                    course.known = msgspec.structs.replace(course.known, declared=None)
-                    plans.append(await self._planned(course, await self.wants.desired(course), declarations))
-        return [msgspec.structs.replace(each, revision=commit) for each in plans]
-
-    async def _followed(self, repository: Repository) -> Followed:
+    async def followed(self, repository: Repository) -> Followed:
+        """The repository as it was read last. Raises UsageError when it never was."""
         followed = await self.store(self.memory.followed, repository.identity)
         if followed is None or not followed.commit:
             raise UsageError("the repository was not read yet", where=repository.url, hint="fetch it first")
         return followed
 
 
-def _anywhere(selection: Selection, followed: Followed) -> list[Fault]:
+async def walk_plans(wanted: Iterable[Planned], troubles: Troubles) -> AsyncIterator[Plan]:
+    """Plan after plan. What stands in the way of one is no matter of the others; a target that did not answer is not asked again."""
+    silent: set[str] = set()
+    for address, ask in wanted:
+        if address.target in silent:
+            continue
+        try:
+            planned = await ask()
+        except TrueupError as error:
+            if isinstance(error, Unreachable):
+                silent.add(address.target)
+            troubles.add(error, f"application {address.application}")
+            continue
+        if planned is not None:
+            yield planned
+    troubles.raise_all()
+
+
+def anywhere(selection: Selection, followed: Followed) -> list[Fault]:
     """Where nobody is named, what is wrong in any declaration is told, also in one that was never known."""
     return [] if selection.names or selection.labels else list(followed.faults)
 
 
-def _takes(selection: Selection, application: Application) -> bool:
+def takes(selection: Selection, application: Application) -> bool:
+    """Whether it is among those that are meant."""
     return selection.takes(application.name, application.labels)
 
 

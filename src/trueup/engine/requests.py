@@ -13,6 +13,7 @@ from trueup.engine.equipment import Equipment, Following
 from trueup.engine.inspect import Inspections, trouble_of
 from trueup.engine.loop import Loop
 from trueup.engine.preview import Previews
+from trueup.engine.proposal import Proposals
 from trueup.engine.reconcile import REPOSITORY_HOLDS, Reconciler, Wish
 from trueup.engine.report import UNREACHABLE
 from trueup.engine.rollback import Rollbacks
@@ -41,6 +42,7 @@ class Engine:
         self.store = equipment.store.through
         self.reconciler = Reconciler(equipment)
         self.previews = Previews(equipment)
+        self.proposals = Proposals(equipment, self.previews)
         self.inspections = Inspections(equipment, self.previews)
         self.rollbacks = Rollbacks(equipment)
         self.reasons = Reasons(equipment)
@@ -98,20 +100,27 @@ class Engine:
 
     # ------------------------------------------------------------------ plan and apply
 
-    async def plan(self, repository: Repository, selection: Selection, revision: str = "", tree: Tree | None = None) -> list[Plan]:
-        """What would change. Raises DeclarationError with every fault of what is meant."""
+    async def plan(self, repository: Repository, selection: Selection, revision: str = "", tree: Tree | None = None) -> AsyncIterator[Plan]:
+        """What would change, application after application.
+
+        Raises what stood in the way of some (every fault of what is meant in one DeclarationError), after the plans of all others.
+        """
         followed = await self.follow(repository)
         self._demand_unheld(followed)
+        commit = await self._commit(repository, revision) if revision and tree is None else followed.commit
+        elsewhere = tree is not None or commit != followed.commit
         if tree is not None:
-            return await self.previews.tree(repository, selection, tree)
-        if revision:
-            commit = await self._commit(repository, revision)
-            if commit != followed.commit:
-                return await self.previews.commit(repository, selection, commit)
-        plans = await self.previews.head(repository, selection)
-        if not plans and followed.hold is not None:
+            plans = self.proposals.tree(repository, selection, tree)
+        elif elsewhere:
+            plans = self.proposals.commit(repository, selection, commit)
+        else:
+            plans = self.previews.head(repository, selection)
+        found = False
+        async for each in plans:
+            found = True
+            yield each
+        if not found and not elsewhere and followed.hold is not None:
             raise _kept_out(followed, followed.hold)
-        return plans
 
     async def _commit(self, repository: Repository, revision: str) -> str:
         """A full commit, fetched when it is not here: a branch, a tag, or (the beginning of) a hash."""

@@ -10,6 +10,7 @@
     │   └── Unwritable        the state folder has no room; goes on when there is some
     ├── Held                  a person has to decide: something waits with its reason
     │   └── Rewound           the followed branch no longer contains the commit that was accepted last
+    ├── Several               more than one of these, of several applications; what they did not stand in the way of was done
     └── RuntimeFault          the place where applications run
         ├── Unreachable       it does not answer; tried again for ever
         ├── Refused           it answered no; tried again up to ``policy.retry.limit``
@@ -19,6 +20,7 @@ An error says *what* (its text, whose words stay constant), *where* (a file and 
 No secret ever enters one: values are masked where they are read.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -110,6 +112,15 @@ class Rewound(Held):
 
     def __init__(self, message: str, *, where: str = "", hint: str = "") -> None:
         super().__init__(message, kind="rewound", where=where, hint=hint)
+
+
+class Several(TrueupError):
+    """More than one error, each in the way of something else. It is told as what it holds."""
+
+    def __init__(self, errors: Sequence[TrueupError]) -> None:
+        self.errors = tuple(errors)
+        first = self.errors[0]
+        super().__init__(f"{first.message} (and {len(self.errors) - 1} more)", where=first.where, hint=first.hint)
 
 
 class RuntimeFault(TrueupError):

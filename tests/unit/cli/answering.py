@@ -65,8 +65,11 @@ class Answering(Engine):
             raise answer
         return answer
 
-    async def plan(self, repository: Repository, selection: Selection, revision: str = "", tree: Tree | None = None) -> list[Plan]:
-        return list(self._answer("plan", repository, selection, revision, tree))
+    async def plan(self, repository: Repository, selection: Selection, revision: str = "", tree: Tree | None = None) -> AsyncIterator[Plan]:
+        for each in self._answer("plan", repository, selection, revision, tree):
+            if isinstance(each, TrueupError):
+                raise each
+            yield each
 
     async def apply(self, repository: Repository, selection: Selection, order: Order) -> AsyncIterator[Run]:
         for each in self._answer("apply", repository, selection, order):

@@ -121,7 +121,7 @@ def test_a_broken_pipe_is_quiet() -> None:
 def test_ctrl_c_ends_quietly(tmp_path: Path) -> None:
     code = (
         "import asyncio, sys\nfrom tests.unit.cli.answering import *\n"
-        "class Slow(Answering):\n async def plan(self, *words):\n  print('ready', flush=True); await asyncio.sleep(30)\n"
+        "class Slow(Answering):\n async def plan(self, *words):\n  print('ready', flush=True); await asyncio.sleep(30); yield\n"
         "sys.exit(trueup(Slow(), 'plan'))"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
