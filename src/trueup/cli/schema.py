@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from trueup.assembly import renderer_kinds, runtime_kinds
 from trueup.cli.program import VERBS
 from trueup.cli.views import Views
-from trueup.model.application import ApplicationDocument, TargetDocument
+from trueup.model.application import ApplicationDocument, TargetDocument, duration_of
 
 Schema = dict[str, Any]
 
@@ -34,6 +34,8 @@ def declarations_schema(runtimes: Mapping[str, type[BaseModel]], renderers: Mapp
         definitions |= _definitions(model, model.__name__.removesuffix("Document"), "")
     definitions["TargetSpec"] |= _variants("runtime", runtimes, definitions)
     definitions["Render"] |= _variants("with", renderers, definitions)
+    definitions["TargetSpec"]["properties"]["runtime"]["enum"] = sorted(runtimes)
+    definitions["Render"]["properties"]["with"]["enum"] = sorted(renderers)
     return {
         "$schema": DIALECT,
         "$id": IDENTITY,
@@ -51,7 +53,29 @@ def _definitions(model: type[BaseModel], name: str, prefix: str) -> Schema:
     """The schema of a model and of those in it, each under its name."""
     schema = model.model_json_schema(by_alias=True, ref_template=f"#/$defs/{prefix}{{model}}")
     inner = schema.pop("$defs", {})
-    return {**{f"{prefix}{each}": definition for each, definition in inner.items()}, name: schema}
+    found = {**{f"{prefix}{each}": definition for each, definition in inner.items()}, name: schema}
+    return {each: _written(definition) for each, definition in found.items()}
+
+
+def _written(definition: Schema) -> Schema:
+    """A definition as people and editors read it: no titles made of names, and no default that nobody could write."""
+    properties = {key: _property(each) for key, each in definition.get("properties", {}).items()}
+    return {
+        **{key: each for key, each in definition.items() if key != "title"},
+        **({"description": definition["description"].replace("``", "`")} if "description" in definition else {}),
+        **({"properties": properties} if properties else {}),
+    }
+
+
+def _property(schema: Schema) -> Schema:
+    kept = {key: each for key, each in schema.items() if key != "title"}
+    default = kept.get("default")
+    if default in (None, "") or ("$ref" in kept and isinstance(default, dict)):
+        # Nothing is said, or what is referred to says its own.
+        kept.pop("default", None)
+    elif isinstance(default, float) and kept.get("type") == "string":
+        kept["default"] = duration_of(default)
+    return {**kept, "description": kept["description"].replace("``", "`")} if "description" in kept else kept
 
 
 def _variants(key: str, models: Mapping[str, type[BaseModel]], definitions: Schema) -> Schema:

@@ -27,6 +27,15 @@ def seconds_of(text: object) -> float:
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
+def duration_of(seconds: float) -> str:
+    """The other way around: in the largest unit that gives a whole number."""
+    thousandths = round(seconds * 1000)
+    for unit, size in reversed(_UNITS.items()):
+        if thousandths and thousandths % round(size * 1000) == 0:
+            return f"{thousandths // round(size * 1000)}{unit}"
+    return "0s"
+
+
 def _duration(value: object) -> object:
     return value if isinstance(value, float) else seconds_of(value)
 
@@ -43,40 +52,51 @@ Name = Annotated[str, Field(pattern=NAME_PATTERN, max_length=63)]
 
 
 class Declared(BaseModel):
-    """What a file declares: frozen, written in camelCase, and an unknown key is a fault."""
+    """What a file declares: frozen, written in camelCase, and an unknown key is a fault. What stands below a field is shown by editors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, use_attribute_docstrings=True)
 
 
 class Metadata(Declared):
     """Name and labels of a declaration."""
 
     name: Name
+    """Unique in its repository: lower-case letters, digits, ``-`` and ``.``, at most 63."""
     labels: dict[str, str] = {}
+    """To select by: ``trueup plan -l team=shop``."""
     annotations: dict[str, str] = {}
+    """For people and other tools."""
 
 
 class Ignore(Declared):
-    """Fields that are left alone, in plan and in apply. ``key`` and ``field`` are globs; ``manager`` names who sets them."""
+    """Fields that are left alone, in plan and in apply."""
 
     key: str = "*"
+    """A glob over the keys of objects, such as ``Deployment.apps/*/web``."""
     field: str = ""
+    """The field's path, such as ``spec.replicas``, or a JSON pointer."""
     manager: str = ""
+    """Who sets the fields, where the target knows it."""
 
 
 class DeleteLimit(Declared):
     """A plan is held when it deletes more than ``count`` objects, or more than ``percent`` of at least 4 owned ones."""
 
     count: int = Field(10, ge=0)
+    """The most objects that one plan may delete without an approval."""
     percent: int = Field(50, ge=0, le=100)
+    """The most of what the application owns, where it owns at least 4 objects."""
 
 
 class Retry(Declared):
-    """``limit`` counts refusals; the pause doubles from ``from`` up to ``to``."""
+    """How a target that refused is asked again. One that does not answer is tried for ever."""
 
     limit: int = Field(5, ge=0)
+    """How many refusals are tried again."""
     pause: Duration = Field(5.0, alias="from")
+    """The first pause; it doubles from try to try."""
     to: Duration = 300.0
+    """The longest pause."""
 
 
 class Removal(StrEnum):
@@ -91,22 +111,32 @@ class Policy(Declared):
     """What Trueup may do by itself."""
 
     sync: Literal["auto", "manual"] = "auto"
+    """``manual``: plan, and wait for an approval."""
     prune: bool = True
+    """``false``: objects that leave Git stay, Trueup's mark on them goes."""
     self_heal: bool | Literal["strict"] = True
+    """``false``: drift is reported, not undone. ``strict``: what a hand added beside what Git says goes too (on Kubernetes)."""
     adopt: bool = False
+    """``true``: take over objects that exist and belong to nobody."""
     delete_limit: DeleteLimit = DeleteLimit()
+    """A plan that deletes more is held until somebody approves it."""
     removal: Removal = Removal.HOLD
+    """What happens when the application's declaration is gone: wait for an approval, ``delete`` its objects, or ``keep`` them."""
     timeout: Duration = 300.0
+    """How long it may take until it is healthy."""
     retry: Retry = Retry()
+    """How a target that refused is asked again."""
     rollback: Literal["manual", "auto"] = "manual"
+    """``auto``: revert when a new revision turns degraded or misses its timeout."""
 
 
 class Render(BaseModel):
     """Which renderer, and its options: those belong to the renderer, which checks them (``RendererKind.Options``)."""
 
-    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="allow", populate_by_name=True, use_attribute_docstrings=True)
 
     renderer: str = Field("", alias="with")
+    """The renderer. Left out: by what the folder holds (kustomization.yaml, Chart.yaml, compose.yaml, *.jsonnet), else ``plain``."""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -118,21 +148,30 @@ class ApplicationSpec(Declared):
     """What is applied where, and how."""
 
     target: Name
+    """The name of a Target of the same repository."""
     path: str = "."
+    """The folder of the manifests, relative to this file; ``/x`` is from the repository's root."""
     namespace: str = ""
+    """For namespaced objects that name none."""
     create_namespace: bool = False
+    """Declare that namespace too."""
     render: Render = Render()
+    """How the folder becomes manifests."""
     depends_on: tuple[Name, ...] = ()
+    """Applications of the same repository, on any target, that must be applied and healthy first."""
     ignore: tuple[Ignore, ...] = ()
+    """Fields that are left alone, in plan and in apply."""
     policy: Policy = Policy()
+    """What Trueup may do by itself."""
 
 
 class TargetSpec(BaseModel):
     """The runtime; what follows belongs to the runtime, which checks it (``RuntimeKind.Specification``)."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", use_attribute_docstrings=True)
 
     runtime: str
+    """The kind of place; what else may stand here belongs to it."""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -144,18 +183,26 @@ class ApplicationDocument(Declared):
     """A folder of the repository that is rendered to manifests and applied to one target."""
 
     api_version: Literal["trueup.dev/v1"]
+    """Later versions of Trueup read it for ever."""
     kind: Literal["Application"]
+    """What is declared."""
     metadata: Metadata
+    """Its name, and labels to select it by."""
     spec: ApplicationSpec
+    """What is applied where, and how."""
 
 
 class TargetDocument(Declared):
     """A place where applications run: a cluster, a Docker host, a server, a state backend."""
 
     api_version: Literal["trueup.dev/v1"]
+    """Later versions of Trueup read it for ever."""
     kind: Literal["Target"]
+    """What is declared."""
     metadata: Metadata
+    """Its name, and labels."""
     spec: TargetSpec
+    """Which runtime, and what it must know."""
 
 
 class Application(msgspec.Struct, frozen=True):

@@ -33,19 +33,20 @@ class ComposeOptions(Declared):
     """Options of ``render: {with: compose}``; paths are relative to the application's folder."""
 
     files: tuple[str, ...] = ()
-    """Left out: ``COMPOSE_FILE`` of the env file, else ``compose.yaml`` and, when it is there, ``compose.override.yaml``."""
+    """The Compose files, each merged over the one before. Left out: ``COMPOSE_FILE`` of the env file, else ``compose.yaml`` and, when it is
+    there, ``compose.override.yaml``."""
     profiles: tuple[str, ...] = ()
-    """Left out: ``COMPOSE_PROFILES`` of the env file."""
+    """The profiles whose services are wanted; ``*`` is all of them. Left out: ``COMPOSE_PROFILES`` of the env file."""
     env_files: tuple[str, ...] = ()
-    """Left out: ``.env``."""
+    """The files that variables come from, the later ones winning. Left out: ``.env``."""
     variables: dict[str, str] = Field({})
-    """They win over those of the env files."""
+    """Variables that win over those of the env files."""
     project: str = ""
-    """Left out: ``COMPOSE_PROJECT_NAME`` of the env file, else the file's ``name:``, else the application's name."""
+    """The project's name. Left out: ``COMPOSE_PROJECT_NAME`` of the env file, else the file's ``name:``, else the application's name."""
     directory: str = ""
     """A folder on the host for relative paths that are not in Git, such as ``./data``."""
     volumes: Literal["keep", "delete"] = "keep"
-    """Whether a volume that leaves Git is deleted, with all that is in it."""
+    """``delete``: a named volume that leaves Git is deleted, with all that is in it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,13 +23,18 @@ _LONGEST: Final = 1000
 
 
 class JsonnetOptions(Declared):
-    """Options of ``render: {with: jsonnet}``; ``libraries`` are folders relative to the application's, where imports are looked for."""
+    """Options of ``render: {with: jsonnet}``."""
 
     libraries: tuple[str, ...] = ("lib", "vendor")
+    """Folders where imports are looked for, in this order, after the importing file's own; relative to the application's folder."""
     ext_vars: dict[str, str] = Field({})
+    """What ``std.extVar`` gives, as a string."""
     ext_code: dict[str, str] = Field({})
+    """What ``std.extVar`` gives, as the value of an expression."""
     tla_vars: dict[str, str] = Field({})
+    """Arguments of a file that evaluates to a function, as strings."""
     tla_code: dict[str, str] = Field({})
+    """Arguments of a file that evaluates to a function, as the values of expressions."""
 
 
 class Jsonnet:

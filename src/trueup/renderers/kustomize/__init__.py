@@ -40,9 +40,13 @@ class Image(Declared):
     """An image that is named ``name`` in the manifests, and by what it is replaced."""
 
     name: str
+    """As the manifests name it."""
     new_name: str = ""
+    """Another image in its place."""
     new_tag: str = ""
+    """Another tag."""
     digest: str = ""
+    """A digest instead of a tag."""
 
 
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -52,24 +56,32 @@ class Patch(Declared):
     """A patch, written in place or in a file, and the objects that it is for."""
 
     path: str = ""
+    """A file with the patch."""
     patch: str = ""
+    """The patch itself."""
     target: dict[str, str] = Field({})
+    """Which objects it is for, such as ``kind: Deployment``; left out: the one that the patch names."""
 
 
 class KustomizeOptions(Declared):
-    """Options of ``render: {with: kustomize}``; paths are relative to the application's folder.
-
-    ``digests``: of what is fetched, a file by its address or a chart by ``NAME-VERSION``. The last two are what charts see of the API.
-    """
+    """Options of ``render: {with: kustomize}``, an overlay over what lies in Git; paths are relative to the application's folder."""
 
     images: tuple[Image, ...] = ()
+    """Images and what they are replaced by."""
     namespace: str = ""
+    """The namespace of every object."""
     patches: tuple[Patch, ...] = ()
+    """Patches, as in a kustomization."""
     components: tuple[str, ...] = ()
+    """Folders of components."""
     labels: dict[str, str] = Field({})
+    """Labels of the objects, not of selectors or templates."""
     digests: dict[str, Digest] = Field({})
+    """Of what is fetched: a chart in ``helmCharts`` by ``NAME-VERSION``, a file over HTTP by its address."""
     kube_version: str = ""
+    """What charts in ``helmCharts`` see in ``.Capabilities.KubeVersion``; left out: the target's."""
     api_versions: tuple[str, ...] = ()
+    """What charts in ``helmCharts`` see in ``.Capabilities.APIVersions``; left out: the target's."""
 
 
 class Kustomize:

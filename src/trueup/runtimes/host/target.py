@@ -26,10 +26,12 @@ AbsolutePath = Annotated[str, AfterValidator(_absolute)]
 
 
 class Specification(Declared):
-    """``root``: the folder of all applications; left out: a folder below the state. ``allowPaths``: what may be written elsewhere."""
+    """What may stand in the ``spec`` of a host target; with nothing it is a folder of this machine, in the state folder."""
 
     root: AbsolutePath | None = None
+    """Each application has the folder ``root/<application>``; left out: a folder in the state folder."""
     allow_paths: tuple[AbsolutePath, ...] = ()
+    """Absolute paths (globs) that File and Directory may write besides."""
 
 
 class Allowed(Declared):

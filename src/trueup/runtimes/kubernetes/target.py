@@ -40,31 +40,39 @@ class SecretName(Declared):
     """A secret of the settings, by its name."""
 
     secret: str
+    """Its name in ``[secrets]`` of the settings."""
 
 
 class Specification(Declared):
-    """What may stand in the ``spec`` of a Kubernetes target; with nothing it is the operator's current context, or the cluster we run in.
-
-    ``context``: one of the operator's kubeconfig. ``server``: the API server's address instead, with ``certificateAuthority`` (PEM) and
-    ``token``, or ``clientCertificate`` and ``clientKey`` (PEM), by the names of secrets. ``namespace``: where our own records are.
-    ``impersonate``: the service account (``NAMESPACE:NAME``) in whose name everything of an application is done. ``namespaces`` and
-    ``kinds`` (``Kind.group``): globs that every object must fit. ``takeOver``: field managers (``argocd-controller``) whose fields become
-    ours, so that what Git does not say of them goes. ``health``: how custom kinds are judged. ``concurrency``: how many requests at once.
-    """
+    """What may stand in the ``spec`` of a Kubernetes target; with nothing it is the current context, or the cluster we run in."""
 
     context: str = ""
+    """A context of the operator's kubeconfig; left out: the current one."""
     server: Annotated[str, Field(pattern=r"^(https?://[^/?#\s]+.*)?$")] = ""
+    """The API server's address, instead of a context."""
     certificate_authority: str = ""
+    """Of ``server``: PEM; left out: what the system trusts."""
     token: SecretName | None = None
+    """Of ``server``: the name of a secret of the settings."""
     client_certificate: SecretName | None = None
+    """Of ``server``: PEM, by the name of a secret of the settings."""
     client_key: SecretName | None = None
+    """Of ``server``: PEM, by the name of a secret of the settings."""
     namespace: NamespaceName = "trueup"
+    """Where the records of ownership are; made when it is not there."""
     impersonate: Account = ""
+    """``NAMESPACE:NAME`` of the service account in whose name everything of an application is done; ``{application}`` and ``{namespace}``
+    stand for the application's."""
     namespaces: tuple[str, ...] = ()
+    """Globs that every object's namespace must fit; left out: all."""
     kinds: tuple[str, ...] = ()
+    """Globs (``Kind.group``) that every object's kind must fit; left out: all."""
     take_over: tuple[FieldManager, ...] = ()
+    """Field managers, such as ``argocd-controller``: what they set is Trueup's, and goes when Git does not say it."""
     health: tuple[HealthRule, ...] = ()
+    """How custom kinds are judged."""
     concurrency: int = Field(16, ge=1, le=256)
+    """Requests at once."""
 
 
 class Allowed(Declared):

@@ -17,16 +17,15 @@ OWN_GROUP = "memory.trueup.dev"
 
 
 class Specification(Declared):
-    """What may stand in the ``spec`` of a memory target.
-
-    ``file`` lies below the folder that the operator gives to the runtime; two targets that name the same one share a world. ``delay`` is
-    what each write takes.
-    """
+    """What may stand in the ``spec`` of a memory target."""
 
     model_config = ConfigDict(title="memory target")
 
     file: str = Field("", examples=["shared.memory"])
+    """Where it is remembered, below the runtime's own folder in the state; two targets that name the same file share a world. Left out: a
+    file for each target."""
     delay: Duration = 0.0
+    """What each write takes."""
 
     @field_validator("file")
     @classmethod

@@ -28,11 +28,14 @@ Expression = Annotated[str, AfterValidator(_expression), Field(examples=["status
 
 
 class When(Declared):
-    """An expression and what is told when it is true: ``message`` as it stands, or the text that ``messageExpression`` gives."""
+    """An expression and what is told when it is true."""
 
     when: Expression
+    """A CEL expression over the object."""
     message: str = ""
+    """What is told, as it stands."""
     message_expression: Expression | None = None
+    """A CEL expression that gives what is told."""
 
 
 Verdict = Annotated[When | None, BeforeValidator(_verdict, json_schema_input_type=str | When | None)]
@@ -47,11 +50,17 @@ class HealthRule(Declared):
     """
 
     kind: str = Field(pattern=r"^[A-Za-z*?][A-Za-z0-9*?]*(\.[a-z0-9*?.-]+)?$", examples=["Widget.example.com"])
+    """``Kind.group``, or ``Kind`` of the core group; ``*`` stands for anything."""
     healthy: Verdict = None
+    """True when the object is well: a CEL expression, or ``when`` with a message. Asked last."""
     progressing: Verdict = None
+    """True while it is on its way. Asked second."""
     degraded: Verdict = None
+    """True when it is broken. Asked third."""
     suspended: Verdict = None
+    """True when it was told to stand still. Asked first."""
     lua: str = Field("", max_length=LONGEST_SCRIPT)
+    """Instead of expressions: a health script of Argo CD, as it is."""
 
     @model_validator(mode="after")
     def _says_something(self) -> "HealthRule":
