@@ -3,7 +3,11 @@
 import shutil
 from typing import Any
 
+import msgspec
+
 from tests.end_to_end.estate import Estate, Figures, application, documents, target, thing
+from trueup.model.health import State
+from trueup.model.memory import Address
 from trueup.model.run import RunState, Sync
 
 TWO: dict[str, Any] = {
@@ -115,6 +119,21 @@ async def test_a_lost_memory_deletes_nothing_adopts_nothing_and_finds_what_was_f
     assert {key: record.entry.version for key, record in found.items()} == before
     assert (runs["web"].state, runs["web"].outcomes) == (RunState.SUCCEEDED, ())
     assert "its declaration is gone" in runs["shop"].message
+
+
+async def test_what_a_walk_wrote_and_could_not_tell_of_is_ready_for_the_next_revision(estate: Estate) -> None:
+    estate.commit(
+        {"trueup.yaml": documents(target(), application("web", policy={"timeout": "10s"})), "web/a.yaml": documents(thing("a"), thing("b"))}
+    )
+    async with estate.operator() as operator:
+        await operator.apply()
+        memory, address = operator.engine.memory, Address(estate.repository.identity, "web", "here")
+        standing = memory.standing(address)
+        assert standing is not None
+        memory.stand(msgspec.structs.replace(standing, versions=dict.fromkeys(standing.versions, "before the walk was killed")))
+        assert (await operator.status("web")).health == State.HEALTHY
+        estate.commit({"web/a.yaml": documents(thing("a"), thing("b", size=2))})
+        assert [(run.state, run.message) for run in await operator.apply()] == [(RunState.SUCCEEDED, "")]
 
 
 async def test_links_of_the_repository_bring_what_they_lead_to(estate: Estate) -> None:

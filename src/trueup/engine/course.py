@@ -264,6 +264,7 @@ class Course:
             heals=(standing.heals + 1 if self._healed_lately(now) else 1) if heals else standing.heals,
             healed_at=now if heals else standing.healed_at,
             # What goes is what was applied last, until it is gone.
+            versions=self._versions_before(plan),
             status=standing.status if self.removed else msgspec.structs.replace(standing.status, revision=self.revision),
         )
         self.standing = self._with_status(begun, Sync.PROGRESSING, "")
@@ -275,6 +276,14 @@ class Course:
         hold = self.waiting("bad revision") if trigger is Trigger.ROLLBACK else None
         return Run(
             id=self.run_id,
+    def _versions_before(self, plan: Plan) -> dict[str, str]:
+        """What is there already, by key, at whatever version: a walk that broke off may have written it, and nobody told which one.
+
+        The outcomes of this run say which version it wrote.
+        """
+        there = (str(action.key) for action in plan.actions if action.verb is not Verb.CREATE or str(action.key) in self.versions)
+        return dict.fromkeys(there, "")
+
             repository=self.address.repository,
             application=self.address.application,
             target=self.address.target,
@@ -329,11 +338,12 @@ class Course:
         self.run = msgspec.structs.replace(self.run, outcomes=tuple(merged.values()))
         versions = dict(self.standing.versions)
         for outcome in outcomes:
-            if outcome.state == "done" and outcome.verb is Verb.DELETE:
+            if outcome.state == "done" and outcome.key in leaving:
                 versions.pop(str(outcome.key), None)
             elif outcome.state == "done" and outcome.version:
                 versions[str(outcome.key)] = outcome.version
         self.standing = msgspec.structs.replace(self.standing, versions=versions, deadline=now + self.policy.timeout)
+        leaving = {action.key for action in self.plan.actions if action.leaves}
 
     def may_be_refused_again(self) -> bool:
         """Count a refusal; whether there may be another. A target that does not answer is tried for ever, and does not count."""

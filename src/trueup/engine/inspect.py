@@ -92,7 +92,8 @@ class Inspections:
         # Health is that of what was applied: what is still to be made is not missing.
         made = (Verb.UNCHANGED, Verb.UPDATE, Verb.REPLACE)
         there = [action.key for action in planned.actions if action.verb in made or str(action.key) in course.versions]
-        return planned, await observe(runtime, desired, course.versions, there)
+        versions = {str(action.key): course.versions.get(str(action.key), "") for action in planned.changes}
+        return planned, await observe(runtime, desired, versions, there)
 
     async def drift(self, repository: Repository, selection: Selection) -> AsyncIterator[tuple[Status, Drifted]]:
         """What differs though Git did not change, object by object. Raises what could not be looked up, after all else was told."""

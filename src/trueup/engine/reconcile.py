@@ -24,7 +24,7 @@ from trueup.model.contracts import Desired, Owner, Runtime
 from trueup.model.errors import DeclarationError, Held, Outdated, Refused, SettingsError, TrueupError, Unreachable, Unwritable
 from trueup.model.health import HealthReport, State
 from trueup.model.memory import Address, Advance, Drifted, Followed, Row, Waiting
-from trueup.model.plan import Action, Hold, Plan, Verb, When
+from trueup.model.plan import Action, Hold, Plan, When
 from trueup.model.run import Outcome, RunState, Trigger
 from trueup.model.source import Repository, Revision
 
@@ -260,7 +260,8 @@ class Reconciler:
         """A look that finds nothing to change makes no run; how the objects do is told all the same."""
         course = walk.course
         with self.stage("observe"):
-            health = await observe(walk.runtime, walk.desired, course.versions, [action.key for action in planned.actions])
+            # What the plan found as Git says is the version that is meant, whoever wrote it.
+            health = await observe(walk.runtime, walk.desired, {}, [action.key for action in planned.actions])
             left = await self._by_whom(walk, planned)
         await self.report.looked(course, health, left)
         # What is not well outside of a run is told again by the watch of its target; nobody comes back for it.
@@ -330,7 +331,7 @@ class Reconciler:
     async def _between_waves(self, walk: Walk) -> Later | None:
         """A wave begins when the one before is healthy, and only if nothing newer is wanted."""
         course = walk.course
-        keys = [action.key for action in begun(course.plan, course.outcomes) if action.verb is not Verb.DELETE]
+        keys = [action.key for action in begun(course.plan, course.outcomes) if not action.leaves]
         with self.stage("observe"):
             health = await observe(walk.runtime, walk.desired, course.versions, keys)
         fresh = await self.store(self.memory.known, course.address)
@@ -370,7 +371,7 @@ class Reconciler:
         course = walk.course
         await self.report.carried_out(course)
         with self.stage("observe"):
-            keys = [action.key for action in course.plan.actions if action.verb is not Verb.DELETE and action.when is When.ALWAYS]
+            keys = [action.key for action in course.plan.actions if not action.leaves and action.when is When.ALWAYS]
             health = await observe(walk.runtime, walk.desired, course.versions, keys)
         course.saw(health)
         if health.state not in WELL:

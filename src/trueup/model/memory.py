@@ -237,8 +237,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """How one application stands at one target.
 
     ``application`` is as it was last applied: its policy rules what becomes of it when its declaration goes. ``revision`` and ``digest``
-    are what was last applied; ``versions`` name what was written, by key; ``drift`` is what differs and is not undone;
-    ``applied`` is true once everything of ``revision`` was applied without a failure; ``deadline`` (seconds since the epoch) is when the
+    are what was last applied; ``versions`` name what the last run wrote, by key (empty: whatever is there); ``drift`` is what differs and
+    is not undone; ``applied`` is true once everything of ``revision`` was applied without a failure; ``deadline`` (seconds since the epoch) is when the
     active run must be healthy.
     """
 

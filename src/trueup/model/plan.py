@@ -76,6 +76,11 @@ class Action(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     allowed: bool = False
     own: bool = False
 
+    @property
+    def leaves(self) -> bool:
+        """Whether the object is not this application's any more afterwards: it is deleted, or let go of and stays."""
+        return self.verb is Verb.DELETE or (self.verb is Verb.UPDATE and not self.desired)
+
 
 class Hold(msgspec.Struct, frozen=True):
     """Why something waits for a person. ``kind``: paused, approval, bad revision, rewound, unsigned, removal."""

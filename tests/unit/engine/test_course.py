@@ -183,17 +183,20 @@ def test_a_run_that_begins_takes_over_what_git_says_by_now() -> None:
     assert stands.deadline == NOW + 300
 
 
-def test_what_was_written_is_remembered_by_key_and_forgotten_when_it_is_deleted() -> None:
-    walked = course()
-    walked.begin(planned(action("a"), action("b", "delete")), None, NOW)
-    walked.add([msgspec.structs.replace(each, version="1") for each in done("a b")], NOW)
-    assert walked.versions == {"Thing/a": "1", "Thing/b": "1"}
-    walked.add([*done("b", "delete"), *done("a", state="failed")], NOW + 1)
-    assert walked.versions == {"Thing/a": "1"}
+def test_what_was_written_is_remembered_by_key_and_forgotten_when_it_goes_or_is_let_go_of() -> None:
+    walked = course(standing=standing(versions={"Thing/b": "0", "Thing/c": "0", "Thing/d": "0", "Thing/gone": "0"}))
+    several = [action("a"), action("b", "delete"), action("c", "update"), action("d", "unchanged", desired="d"), action("e", "create")]
+    walked.begin(planned(*several), None, NOW)
+    assert walked.versions == {"Thing/b": "", "Thing/c": "", "Thing/d": ""}, "a walk that broke off may have written another version"
+    walked.add([msgspec.structs.replace(each, version="1") for each in done("a")], NOW)
+    assert walked.versions == {"Thing/a": "1", "Thing/b": "", "Thing/c": "", "Thing/d": ""}
+    let_go = [msgspec.structs.replace(each, version="0") for each in done("c", "update")]
+    walked.add([*done("b", "delete"), *let_go, *done("a", state="failed")], NOW + 1)
+    assert walked.versions == {"Thing/a": "1", "Thing/d": ""}
     assert [(str(each.key), each.verb, each.state) for each in walked.outcomes] == [
         ("Thing/a", "create", "failed"),
-        ("Thing/b", "create", "done"),
         ("Thing/b", "delete", "done"),
+        ("Thing/c", "update", "done"),
     ]
 
 
