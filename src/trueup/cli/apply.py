@@ -49,6 +49,8 @@ def command(session: Session, selection: Selection, plan_file: Path | None, **op
 
     Without --app: the applications whose desired revision or drift is open. What a policy holds waits; on a terminal the plan is shown
     and you are asked. With --plan, everything is planned again, and refused unless it is what the file says.
+
+    Exits with 1 when one failed, is degraded or took too long, with 3 when one is held.
     """
     order = Order(revision=options["revision"], yes=options["yes"], wait=not options["no_wait"], actor=session.actor)
     if plan_file:

@@ -9,7 +9,7 @@ from trueup.cli.release import expect_one, what_next
 from trueup.cli.session import Session
 from trueup.cli.texts.plan import plan_lines
 from trueup.cli.texts.waiting import waiting_lines
-from trueup.cli.verb import verb
+from trueup.cli.verb import argument, verb
 from trueup.engine.requests import Engine
 from trueup.model.errors import UsageError
 from trueup.model.memory import Waiting
@@ -18,14 +18,14 @@ from trueup.model.source import Repository
 
 
 @verb("approve")
-@click.argument("name", required=False, default="")
+@argument("name", "The application.", required=False, default="")
 @click.option("--repository", "whole", is_flag=True, help="What waits for the whole repository: a commit that removes many applications.")
 @click.option("--digest", metavar="D", default="", help="The plan that is approved, or the beginning of its digest.")
 def command(session: Session, name: str, whole: bool, digest: str) -> int:
     """Approve a plan that deletes, replaces, adopts or waits for another reason. The approval is for this very plan: if the world moves, it
     ends.
 
-    On a terminal the plan is shown and you are asked; elsewhere --digest is needed unless only one waits.
+    On a terminal the plan is shown and you are asked; elsewhere --digest is needed unless only one waits. Exits with 3 when you say no.
     """
     expect_one(name, whole)
 

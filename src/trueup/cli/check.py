@@ -7,7 +7,7 @@ import click
 from trueup.cli.layout import text
 from trueup.cli.session import Session
 from trueup.cli.shapes import fault_list
-from trueup.cli.verb import verb
+from trueup.cli.verb import argument, verb
 from trueup.engine.requests import Engine
 from trueup.model.errors import DeclarationError, Fault, UsageError
 from trueup.toolkit.git.clone import discover_clone
@@ -15,7 +15,13 @@ from trueup.toolkit.git.working_tree import WorkingTree
 
 
 @verb("check", outputs=("text", "json"))
-@click.argument("folder", metavar="[PATH]", default=".", type=click.Path(path_type=Path))
+@argument(
+    "folder",
+    "The folder of a repository, or one in it; left out: where you stand.",
+    metavar="[PATH]",
+    default=".",
+    type=click.Path(path_type=Path),
+)
 def command(session: Session, folder: Path) -> int:
     """Validate the declarations and manifests below PATH, as they lie on disk, without any target. Every fault is told with file and line.
 

@@ -9,6 +9,7 @@ import click
 from trueup.cli.program import VERBS
 from trueup.cli.shapes import health_list
 from trueup.cli.texts.health import health_complaints, health_lines
+from trueup.cli.verb import Verb, argument
 from trueup.cli.views import Views
 from trueup.model.errors import UsageError
 from trueup.model.health import ObjectHealth, State, worst
@@ -17,8 +18,8 @@ from trueup.runtimes.kubernetes.health import Rules, health_of, objects_in, rule
 STANDARD_INPUT: Final = "-"
 
 
-@click.command("health", short_help=VERBS["health"])
-@click.argument("file", metavar="FILE|-")
+@click.command("health", cls=Verb, short_help=VERBS["health"])
+@argument("file", "A file of Kubernetes objects, in YAML or JSON; `-` is standard input.", metavar="FILE|-")
 @click.option("--rules", metavar="PATH", help="A trueup.yaml whose target declares rules, or a folder of Argo CD's health scripts.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="The format.")
 @click.option("--debug", is_flag=True, expose_value=False, help="Print the traceback of an error.")

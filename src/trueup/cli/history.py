@@ -5,14 +5,14 @@ import click
 from trueup.cli.session import Session
 from trueup.cli.shapes import run_list
 from trueup.cli.texts.history import history_lines
-from trueup.cli.verb import verb
+from trueup.cli.verb import argument, verb
 from trueup.engine.requests import Engine
 from trueup.model.source import Repository
 
 
 @verb("history", outputs=("text", "json"))
-@click.argument("name", required=False, default="")
-@click.option("--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many runs.")
+@argument("name", "The application; left out: all.", required=False, default="")
+@click.option("--limit", metavar="N", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many runs.")
 @click.option("--before", metavar="RUN", default="", help="Only runs before this one: the next page.")
 def command(session: Session, name: str, limit: int, before: str) -> int:
     """The runs of an application, or of all: at which commit, why, by whom, how they ended and what was done."""

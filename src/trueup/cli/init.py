@@ -9,14 +9,17 @@ import click
 
 from trueup.cli.layout import text
 from trueup.cli.program import VERBS
+from trueup.cli.verb import Verb, argument
 from trueup.cli.views import Views
 from trueup.model.errors import UsageError
 from trueup.toolkit.git.clone import discover_clone
 from trueup.toolkit.git.program import Git
 
 
-@click.command("init", short_help=VERBS["init"])
-@click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path))
+@click.command("init", cls=Verb, short_help=VERBS["init"])
+@argument(
+    "folder", "The folder, which may be new; left out: where you stand.", metavar="[DIR]", default=".", type=click.Path(path_type=Path)
+)
 @click.option("--debug", is_flag=True, expose_value=False, help="Print the traceback of an error.")
 def command(folder: Path) -> int:
     """Write a target, an application and a README into DIR, ready to be committed and applied. Nothing that is there is overwritten."""

@@ -34,6 +34,17 @@ VERBS: Final = {
 }
 """Every verb and its line in the help, so that the help loads none of them."""
 
+EPILOG: Final = """\b
+Exit codes:
+  0   done, or nothing to do
+  1   failed, degraded or timed out
+  2   of plan and drift: there are changes
+  3   something is held, and waits for a person
+  64  wrong usage
+
+`trueup COMMAND --help` says what a command takes. Start with `trueup init`.
+"""
+
 INTERRUPTED: Final = 130
 BROKEN_PIPE: Final = 141
 
@@ -73,7 +84,7 @@ class Program(click.Group):
             formatter.write_dl(list(VERBS.items()))
 
 
-@click.command("trueup", cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.command("trueup", cls=Program, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="trueup", prog_name="trueup", message="%(prog)s %(version)s", help="Print the version.")
 def program() -> None:
     """Trueup keeps what runs true to what Git says."""
@@ -116,7 +127,7 @@ def _leave_pipe() -> int:
 
 def _usage(error: click.ClickException) -> TrueupError:
     context = error.ctx if isinstance(error, click.UsageError) else None
-    hint = f"`{context.command_path} --help` lists what it takes" if context else ""
+    hint = f"`{context.command_path if context else 'trueup COMMAND'} --help` lists what it takes"
     message = error.format_message().rstrip(".")
     return UsageError(message[:1].lower() + message[1:], hint=hint)
 

@@ -6,14 +6,14 @@ from rich.text import Text
 from trueup.cli.layout import text
 from trueup.cli.session import Session
 from trueup.cli.texts.waiting import waiting_lines
-from trueup.cli.verb import verb
+from trueup.cli.verb import argument, verb
 from trueup.engine.requests import Engine
 from trueup.model.errors import UsageError
 from trueup.model.source import Repository
 
 
 @verb("release")
-@click.argument("name", required=False, default="")
+@argument("name", "The application.", required=False, default="")
 @click.option("--repository", "whole", is_flag=True, help="What holds the whole repository: a rewritten branch, an unsigned commit.")
 def command(session: Session, name: str, whole: bool) -> int:
     """Let go of an application that is paused or whose revision is held back as bad, or of a whole repository.

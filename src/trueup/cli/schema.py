@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from trueup.assembly import renderer_kinds, runtime_kinds
 from trueup.cli.program import VERBS
+from trueup.cli.verb import Verb
 from trueup.cli.views import Views
 from trueup.model.application import ApplicationDocument, TargetDocument, duration_of
 
@@ -17,7 +18,7 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 IDENTITY: Final = "https://trueup.dev/schema/v1/trueup.json"
 
 
-@click.command("schema", short_help=VERBS["schema"])
+@click.command("schema", cls=Verb, short_help=VERBS["schema"])
 @click.option("--debug", is_flag=True, expose_value=False, help="Print the traceback of an error.")
 def command() -> int:
     """Print the JSON Schema of the declarations, with the options of every runtime and renderer that is installed."""

@@ -28,7 +28,7 @@ SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 @verb("serve")
-@click.option("--poll", metavar="30s", envvar="TRUEUP_POLL", help="The pause between two looks at a repository.")
+@click.option("--poll", metavar="30s", envvar="TRUEUP_POLL", show_envvar=True, help="The pause between two looks at a repository.")
 @click.option("--listen", metavar="HOST:PORT", help="Where to answer; `off`: nowhere.  [default: 127.0.0.1:8420]")
 @click.option("--log-format", type=click.Choice(["text", "json"]), help="How the log is written on standard error.  [default: text]")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="What is logged.  [default: info]")

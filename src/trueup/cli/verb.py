@@ -17,21 +17,41 @@ Function = Callable[..., Any]
 _SECTION: Final = "Options of every command"
 
 
+class Argument(click.Argument):
+    """An argument with what it means, for the help."""
+
+    def __init__(self, declarations: Sequence[str], meaning: str, **attributes: Any) -> None:
+        super().__init__(declarations, **attributes)
+        self.meaning = meaning
+
+
+def argument(name: str, meaning: str, **attributes: Any) -> Callable[[Function], Function]:
+    """Give an argument to a verb."""
+    decorate: Callable[[Function], Function] = click.argument(name, cls=Argument, meaning=meaning, **attributes)
+    return decorate
+
+
 class Verb(click.Command):
-    """A command whose help lists its own options first, and then those that every command takes."""
+    """A command whose help says what its arguments mean, then lists its own options, and then those that every command takes."""
 
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """Two sections."""
+        """Three sections."""
+        arguments: list[tuple[str, str]] = []
         own: list[tuple[str, str]] = []
         shared: list[tuple[str, str]] = []
         for parameter in self.get_params(context):
             record = parameter.get_help_record(context)
-            if record:
+            if isinstance(parameter, Argument):
+                arguments.append((parameter.make_metavar(context), parameter.meaning))
+            elif record:
                 (shared if parameter.name in _SHARED else own).append(record)
-        for title, records in (("Options", own), (_SECTION, shared)):
+        for title, records in (("Arguments", arguments), ("Options", own), (_SECTION, shared)):
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
+
+    def format_arguments(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """They stand above the options already."""
 
 
 _FOLDER = click.Path(file_okay=False)
@@ -45,14 +65,19 @@ def _output(formats: Sequence[str]) -> click.Option:
 def _shared() -> list[click.Parameter]:
     """Made anew for each verb: click keeps state in them."""
     return [
-        click.Option(["--repo"], metavar="URL|PATH", envvar="TRUEUP_REPO", help="The repository; left out: the upstream of this clone."),
-        click.Option(["--branch"], envvar="TRUEUP_BRANCH", help="The branch or tag that is followed; left out: the remote's HEAD."),
-        click.Option(["--path"], envvar="TRUEUP_PATH", help="The folder in the repository; left out: all of it."),
-        click.Option(["--state"], metavar="DIR", type=_FOLDER, envvar="TRUEUP_STATE", help="Where history, approvals and mirrors are."),
-        click.Option(["--config"], metavar="FILE", type=_FILE, envvar="TRUEUP_CONFIG", help="The settings, in TOML."),
-        click.Option(["--server"], metavar="URL", envvar="TRUEUP_SERVER", help="Ask a serve elsewhere."),
+        _option("--repo", "URL|PATH", "The repository; left out: the upstream of this clone."),
+        _option("--branch", "B", "The branch or tag that is followed; left out: the remote's HEAD."),
+        _option("--path", "P", "The folder in the repository; left out: all of it."),
+        _option("--state", "DIR", "Where history, approvals and mirrors are; left out: ~/.local/state/trueup.", type=_FOLDER),
+        _option("--config", "FILE", "The settings, in TOML.", type=_FILE),
+        _option("--server", "URL", "Ask a serve elsewhere; not there yet."),
         click.Option(["--debug"], is_flag=True, help="Print the traceback of an error."),
     ]
+
+
+def _option(name: str, metavar: str, meaning: str, **attributes: Any) -> click.Option:
+    variable = "TRUEUP_" + name.lstrip("-").upper()
+    return click.Option([name], metavar=metavar, envvar=variable, show_envvar=True, help=meaning, **attributes)
 
 
 _SHARED: Final = frozenset({"repo", "branch", "path", "state", "config", "server", "debug", "help"})

@@ -5,21 +5,21 @@ import click
 from trueup.cli.session import Session
 from trueup.cli.shapes import why_document
 from trueup.cli.texts.why import why_lines
-from trueup.cli.verb import verb
+from trueup.cli.verb import argument, verb
 from trueup.engine.requests import Engine
 from trueup.model.source import Repository
 
 
 @verb("why", outputs=("text", "json"))
-@click.argument("name")
-@click.argument("key")
-@click.argument("field", required=False, default="")
-@click.option("--depth", type=click.IntRange(1), default=200, show_default=True, help="How many commits are looked at, at most.")
+@argument("name", "The application.")
+@argument("key", "The object: Kind/name, or the whole key where that is ambiguous.")
+@argument("field", "Its field: spec.containers[name=web].image, or a JSON pointer.", required=False, default="")
+@click.option(
+    "--depth", metavar="N", type=click.IntRange(1), default=200, show_default=True, help="How many commits are looked at, at most."
+)
 def command(session: Session, name: str, key: str, field: str, depth: int) -> int:
     """Why an object, or one FIELD of it, is as it is: the commit, author, file and line that set it, the run that applied it, and who
     changed it since.
-
-    KEY reads Kind/name, FIELD spec.command[0] or a JSON pointer.
     """
 
     async def walk(engine: Engine, repository: Repository) -> int:

@@ -1,12 +1,14 @@
 """The program as a whole: what it loads, how it says that something went wrong, and its exit code."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
 
 from tests.unit.cli.answering import Answering, run, trueup
@@ -52,6 +54,15 @@ def test_the_help_of_a_verb_says_what_it_does_and_takes(name: str, capsys: Captu
     assert command is not None
     assert command.help
     assert command.short_help == VERBS[name]
+    told = re.findall(r"^  (\S.*?)(?:  +(\S.*)|\n {10,}(\S.*))?$", shown.split("\n\n", 2)[-1], re.MULTILINE)
+    records = {names: here or below for names, here, below in told}
+    for parameter in command.params:
+        [meaning] = [records[names] for names in records if re.search(rf"(^|, ){re.escape(_shown(parameter))}( |$)", names)]
+        assert meaning, f"{name}: {parameter.name}"
+
+
+def _shown(parameter: click.Parameter) -> str:
+    return parameter.opts[-1] if isinstance(parameter, click.Option) else parameter.make_metavar(click.Context(program))
 
 
 @pytest.mark.parametrize(
@@ -74,6 +85,11 @@ def test_wrong_usage_exits_with_64_and_says_what_next(words: list[str], told: st
     assert told in captured.err
     assert hint in captured.err
     assert not captured.out
+
+
+def test_an_option_without_its_value_is_told_with_where_to_look(capsys: Captured) -> None:
+    assert main(["plan", "--state"]) == 64
+    assert "--help` lists what it takes" in capsys.readouterr().err
 
 
 def test_no_command_shows_the_help(capsys: Captured) -> None:
