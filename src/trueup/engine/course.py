@@ -258,24 +258,18 @@ class Course:
             application=application,
             applied=False,
             drift=(),
+            versions=self._versions_before(plan),
             digest=self.digest,
             deadline=now + self.policy.timeout,
             refusals=0,
             heals=(standing.heals + 1 if self._healed_lately(now) else 1) if heals else standing.heals,
             healed_at=now if heals else standing.healed_at,
             # What goes is what was applied last, until it is gone.
-            versions=self._versions_before(plan),
             status=standing.status if self.removed else msgspec.structs.replace(standing.status, revision=self.revision),
         )
         self.standing = self._with_status(begun, Sync.PROGRESSING, "")
         return self.run
 
-    def _new_run(self, plan: Plan, written: Revision | None, now: float) -> Run:
-        declared = self.known.declared
-        trigger = self._run_trigger()
-        hold = self.waiting("bad revision") if trigger is Trigger.ROLLBACK else None
-        return Run(
-            id=self.run_id,
     def _versions_before(self, plan: Plan) -> dict[str, str]:
         """What is there already, by key, at whatever version: a walk that broke off may have written it, and nobody told which one.
 
@@ -284,6 +278,12 @@ class Course:
         there = (str(action.key) for action in plan.actions if action.verb is not Verb.CREATE or str(action.key) in self.versions)
         return dict.fromkeys(there, "")
 
+    def _new_run(self, plan: Plan, written: Revision | None, now: float) -> Run:
+        declared = self.known.declared
+        trigger = self._run_trigger()
+        hold = self.waiting("bad revision") if trigger is Trigger.ROLLBACK else None
+        return Run(
+            id=self.run_id,
             repository=self.address.repository,
             application=self.address.application,
             target=self.address.target,
@@ -337,13 +337,13 @@ class Course:
         merged = {(outcome.key, outcome.verb): outcome for outcome in (*self.run.outcomes, *outcomes)}
         self.run = msgspec.structs.replace(self.run, outcomes=tuple(merged.values()))
         versions = dict(self.standing.versions)
+        leaving = {action.key for action in self.plan.actions if action.leaves}
         for outcome in outcomes:
             if outcome.state == "done" and outcome.key in leaving:
                 versions.pop(str(outcome.key), None)
             elif outcome.state == "done" and outcome.version:
                 versions[str(outcome.key)] = outcome.version
         self.standing = msgspec.structs.replace(self.standing, versions=versions, deadline=now + self.policy.timeout)
-        leaving = {action.key for action in self.plan.actions if action.leaves}
 
     def may_be_refused_again(self) -> bool:
         """Count a refusal; whether there may be another. A target that does not answer is tried for ever, and does not count."""
