@@ -94,7 +94,7 @@ async def test_a_chart_walks_like_any_folder(estate: Estate) -> None:
 
 
 async def test_a_machine_that_cannot_confine_says_so(estate: Estate, kustomize: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trueup.toolkit.confine.NAMESPACES", ("false",))
+    monkeypatch.setattr("trueup.toolkit.porter.client.BOOT", "")
     estate.commit(OVERLAYS)
     async with estate.operator(render=kustomize) as operator:
         await operator.apply()

@@ -73,24 +73,36 @@ def restrict(reach: Reach) -> None:
 
     What the kernel does not know is left out. Raises OSError.
     """
+    made = ruleset(reach)
+    if made is None:
+        return
+    try:
+        # Without it only root may, and what is started could win rights by a program that gives them.
+        _library().prctl(_PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0))
+        _call(_RESTRICT_SELF, ctypes.c_int(made), ctypes.c_uint32(0))
+    finally:
+        os.close(made)
+
+
+def ruleset(reach: Reach) -> int | None:
+    """The descriptor of these rules, which the caller closes; None where the kernel knows nothing of what they say. Raises OSError."""
     known = _told()
     if not known:
-        return
+        return None
     files = _FILE_RIGHTS[max(each for each in _FILE_RIGHTS if each <= known)] if reach != Reach() else 0
     rules = _Rules(files, _TCP if known >= TCP_SINCE else 0, _SCOPES if known >= SCOPES_SINCE else 0)
     if not (rules.files or rules.network or rules.scopes):
-        return
+        return None
     size = 8 if known < TCP_SINCE else 16 if known < SCOPES_SINCE else ctypes.sizeof(rules)
-    ruleset = _call(_CREATE_RULESET, ctypes.byref(rules), ctypes.c_size_t(size), ctypes.c_uint32(0))
+    made = _call(_CREATE_RULESET, ctypes.byref(rules), ctypes.c_size_t(size), ctypes.c_uint32(0))
     try:
         for rights, paths in ((_READING, reach.readable), (files, reach.writable)):
             for path in paths:
-                _allow(ruleset, path, rights & files)
-        # Without it only root may, and what is started could win rights by a program that gives them.
-        _library().prctl(_PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0))
-        _call(_RESTRICT_SELF, ctypes.c_int(ruleset), ctypes.c_uint32(0))
-    finally:
-        os.close(ruleset)
+                _allow(made, path, rights & files)
+    except BaseException:
+        os.close(made)
+        raise
+    return made
 
 
 def _allow(ruleset: int, path: Path, rights: int) -> None:

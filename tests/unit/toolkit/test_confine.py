@@ -3,6 +3,7 @@
 import os
 import socket
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,23 @@ def test_a_command_knows_no_other_process(confinement: Confinement) -> None:
     assert said(confinement, "echo $$").out == b"1\n"
 
 
+def test_a_command_has_no_right_and_nothing_that_is_open(confinement: Confinement) -> None:
+    ways = ["mount -t tmpfs none /home", "mount -o remount,rw /", "umount /usr", "chroot /usr true", "unshare --user true"]
+    attempts = "; ".join(f"{way} && echo '{way}'" for way in ways)
+    completed = said(confinement, f"{attempts}; for each in 3 4 5 6 7 8 9; do (true >&$each) && echo $each; done")
+    assert completed.out == b""
+    assert completed.err.count(b"Bad file descriptor") == 7
+
+
+def test_commands_side_by_side_see_only_their_own(confinement: Confinement) -> None:
+    def seen(number: int) -> bytes:
+        script = f"ls; echo {number} >/tmp/{number}; sleep 0.1; ls /tmp; kill -9 -1; echo $$"
+        return said(confinement, script, {f"file-{number}": b""}).out
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(seen, range(16))) == [b"file-%d\n%d\n1\n" % (number, number) for number in range(16)]
+
+
 def test_a_command_writes_no_more_than_it_may(confinement: Confinement) -> None:
     small = Confinement(require=True, bounds=Bounds(deadline=60, file=1024**2))
     script = "touch /a /work/a; for i in 1 2 3 4; do head -c 900000 /usr/bin/* >/tmp/$i; done; cat /tmp/* | wc -c"
@@ -98,7 +116,7 @@ def either(request: pytest.FixtureRequest, confinement: Confinement, monkeypatch
         return confinement
     if confine_landlock.version() < confine_landlock.TCP_SINCE:
         missing("this kernel has no Landlock, or one that does not know TCP")
-    monkeypatch.setattr("trueup.toolkit.confine.NAMESPACES", ("false",))
+    monkeypatch.setattr("trueup.toolkit.porter.client.BOOT", "")
     return Confinement(bounds=Bounds(deadline=60, output=100_000))
 
 
@@ -159,7 +177,7 @@ def test_limits_are_set(confinement: Confinement) -> None:
 
 
 def test_a_machine_that_cannot_confine_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trueup.toolkit.confine.NAMESPACES", ("false",))
+    monkeypatch.setattr("trueup.toolkit.porter.client.BOOT", "")
     heard: list[tuple[str, ...]] = []
     best = Confinement(told=heard.append)
     assert said(best, "echo hello").out == b"hello\n"
