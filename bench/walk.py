@@ -85,15 +85,38 @@ class Serve:
         return int(found[1]) / 1024 if found else 0.0
 
     def processor(self) -> float:
-        """Seconds of processor time so far, those of the git programs that ended included."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return sum(int(each) for each in fields[11:15]) / TICKS
+        """Seconds of processor time so far, with what it started and runs, and those of the programs that ended."""
+        return sum(_processor(each) for each in _family(self.process.pid))
 
     def stop(self) -> None:
         """End it and wait."""
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(60)
         self.log.close()
+
+
+def _family(number: int) -> list[int]:
+    """A process and all that it started."""
+    parents: dict[int, list[int]] = {}
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit() and (stat := _stat(int(process.name))):
+            parents.setdefault(int(stat[1]), []).append(int(process.name))
+    found = [number]
+    for member in found:
+        found.extend(parents.get(member, []))
+    return found
+
+
+def _processor(number: int) -> float:
+    return sum(map(int, _stat(number)[11:15])) / TICKS
+
+
+def _stat(number: int) -> list[str]:
+    """The fields behind the name; none when it has gone."""
+    try:
+        return Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 @contextmanager
