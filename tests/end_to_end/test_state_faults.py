@@ -133,7 +133,9 @@ sys.exit(main())
 
 @pytest.mark.parametrize("jump", [signal.SIGUSR1, signal.SIGUSR2], ids=["back", "ahead"])
 async def test_a_clock_that_jumps_stops_nothing(estate: Estate, jump: signal.Signals) -> None:
-    estate.commit({"trueup.yaml": documents(target(), application()), "web/thing.yaml": documents(thing("web", size=1))})
+    both = documents(target(), application(), application("slow"))
+    slow = documents(thing("slow", health="unknown"))
+    estate.commit({"trueup.yaml": both, "web/thing.yaml": documents(thing("web", size=1)), "slow/thing.yaml": slow})
     script = estate.folder / "clock.py"
     script.write_text(CLOCK)
     command = [
@@ -152,13 +154,15 @@ async def test_a_clock_that_jumps_stops_nothing(estate: Estate, jump: signal.Sig
     with (estate.folder / "serve.log").open("a") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        await eventually(lambda: runs(estate)[0].state is RunState.SUCCEEDED)
+        await eventually(lambda: sorted(run.state for run in runs(estate)) == [RunState.RUNNING, RunState.SUCCEEDED])
         await heal(estate, 1, 4)
         process.send_signal(jump)
         commit = estate.commit(size(2))
         await eventually(lambda: estate.world().specification("Thing/web") == {"size": 2})
         await eventually(lambda: {run.revision: run.state for run in runs(estate)}[commit] is RunState.SUCCEEDED)
         await heal(estate, 2, 2)
+        [waits] = [run for run in runs(estate) if run.application == "slow"]
+        assert (waits.state, waits.message) == (RunState.RUNNING, ""), "its five minutes are not over"
     finally:
         process.terminate()
         process.wait(90)

@@ -209,6 +209,11 @@ class Course:
         # A clock that was set back may have the last time in the future.
         return self.standing is not None and 0 <= now - self.standing.healed_at < CALM
 
+    def give_time(self, now: float) -> None:
+        """Something was done: what was done has all of the time from now on to become healthy."""
+        if self.standing is not None:
+            self.standing = msgspec.structs.replace(self.standing, deadline=now + self.policy.timeout)
+
     def is_late(self, now: float) -> bool:
         """Whether the run is out of time. One whose clock was set back gets no more time than it had from the start."""
         if self.standing is not None:
@@ -260,7 +265,6 @@ class Course:
             drift=(),
             versions=self._versions_before(plan),
             digest=self.digest,
-            deadline=now + self.policy.timeout,
             refusals=0,
             heals=(standing.heals + 1 if self._healed_lately(now) else 1) if heals else standing.heals,
             healed_at=now if heals else standing.healed_at,
@@ -330,7 +334,7 @@ class Course:
         )
         return self.run, waiting
 
-    def add(self, outcomes: list[Outcome], now: float) -> None:
+    def add(self, outcomes: list[Outcome]) -> None:
         """Outcomes came: the run holds the newest of each action, the standing the versions that were written."""
         if self.run is None or self.standing is None:
             raise ValueError("no run has begun")
@@ -343,7 +347,7 @@ class Course:
                 versions.pop(str(outcome.key), None)
             elif outcome.state == "done" and outcome.version:
                 versions[str(outcome.key)] = outcome.version
-        self.standing = msgspec.structs.replace(self.standing, versions=versions, deadline=now + self.policy.timeout)
+        self.standing = msgspec.structs.replace(self.standing, versions=versions)
 
     def may_be_refused_again(self) -> bool:
         """Count a refusal; whether there may be another. A target that does not answer is tried for ever, and does not count."""

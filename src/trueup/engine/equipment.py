@@ -1,7 +1,7 @@
 """What the engine works with: put together once by ``assembly``, handed to whoever walks."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from trueup.engine.fetch import Rules
 from trueup.engine.offers import TargetOffers
@@ -10,6 +10,7 @@ from trueup.engine.targets import Targets
 from trueup.model.contracts import Kinds
 from trueup.model.memory import Lease, Memory
 from trueup.model.source import Repository
+from trueup.toolkit.clock import SteadyClock
 from trueup.toolkit.door import Door
 from trueup.toolkit.git.draft import Person
 from trueup.toolkit.git.mirror import Mirror
@@ -31,8 +32,8 @@ class Equipment:
     """The memory behind its one thread (``store``), threads for what computes of an application (``work``) and of a whole repository
     (``steps``; a large one holds up no walk), and everything else that a walk needs.
 
-    ``lacking`` finds out, and blocks, what this machine cannot give although the operator requires it; ``weaker`` what it gives in a
-    weaker way than it might.
+    ``clock`` says until when a run has time (seconds since the epoch). ``lacking`` finds out, and blocks, what this machine cannot give
+    although the operator requires it; ``weaker`` what it gives in a weaker way than it might.
     """
 
     memory: Memory
@@ -47,5 +48,6 @@ class Equipment:
     following: Callable[[Repository], Following]
     person: Person
     offers: TargetOffers
+    clock: Callable[[], float] = field(default_factory=SteadyClock)
     lacking: Callable[[], tuple[str, ...]] = lambda: ()
     weaker: Callable[[], tuple[str, ...]] = lambda: ()

@@ -64,7 +64,7 @@ class Reconciler:
         self.store = equipment.store.through
         self.steps = equipment.steps.through
         self.wants = Wants(equipment)
-        self.report = Reports(equipment.memory, equipment.store, equipment.telemetry)
+        self.report = Reports(equipment.memory, equipment.store, equipment.telemetry, equipment.clock)
 
     # ------------------------------------------------------------------ a repository's walk
 
@@ -384,12 +384,12 @@ class Reconciler:
         return DONE
 
     async def _unwell(self, walk: Walk, health: HealthReport) -> Later:
-        course, now = walk.course, time.time()
+        course, now = walk.course, self.equipment.clock()
         course.saw(health)
         late = course.is_late(now)
         if health.state is not State.DEGRADED and not late:
             await self.report.waits(course)
-            return Later(min(now + LOOK_WHILE_PROGRESSING, course.deadline), course.attempts)
+            return Later(time.time() + min(LOOK_WHILE_PROGRESSING, course.deadline - now), course.attempts)
         message = health.message if not late else f"not healthy after {round(course.policy.timeout)}s: {health.message}"
         ended = await self._fails(walk, message)
         rolls_back = course.policy.rollback == "auto" and course.may_roll_back

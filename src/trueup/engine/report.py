@@ -1,7 +1,7 @@
 """What a walk did -> remembered, logged, counted; and who waited for it is woken."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -28,8 +28,9 @@ MOST_FAULTS: Final = 20
 class Reports:
     """Writes the memory, one transaction for each thing that happened."""
 
-    def __init__(self, memory: Memory, store: Door, telemetry: Telemetry) -> None:
+    def __init__(self, memory: Memory, store: Door, telemetry: Telemetry, clock: Callable[[], float]) -> None:
         self.memory = memory
+        self.clock = clock
         self.store = store.through
         self.telemetry = telemetry
 
@@ -116,6 +117,7 @@ class Reports:
     async def begun(self, course: Course, planned: Plan, written: Revision | None) -> None:
         """A run begins."""
         run = course.begin(planned, written, time.time())
+        course.give_time(self.clock())
         await self.store(self.memory.begin, run, planned, course.standing)
         if _is_held(course):
             await self.store(self.memory.lift, course.address.repository, course.address.application, HELD)
@@ -134,7 +136,8 @@ class Reports:
 
     async def applied(self, course: Course, outcomes: list[Outcome]) -> None:
         """A batch was carried out."""
-        course.add(outcomes, time.time())
+        course.add(outcomes)
+        course.give_time(self.clock())
         for outcome in outcomes:
             self.telemetry.count("actions", verb=outcome.verb, state=outcome.state)
             self.telemetry.info(f"{outcome.verb} {outcome.state}", object=str(outcome.key), why=outcome.message)

@@ -176,6 +176,7 @@ def test_a_run_tells_why_it_began() -> None:
 def test_a_run_that_begins_takes_over_what_git_says_by_now() -> None:
     walked = course(declared=Declared(application=app(removal="delete"), revision=NEW, digest="new"))
     run = walked.begin(planned(action("a")), None, NOW)
+    walked.give_time(NOW)
     stands = walked.standing
     assert stands is not None
     assert (stands.application.policy.removal, stands.digest, stands.applied) == ("delete", "new", False)
@@ -188,10 +189,10 @@ def test_what_was_written_is_remembered_by_key_and_forgotten_when_it_goes_or_is_
     several = [action("a"), action("b", "delete"), action("c", "update"), action("d", "unchanged", desired="d"), action("e", "create")]
     walked.begin(planned(*several), None, NOW)
     assert walked.versions == {"Thing/b": "", "Thing/c": "", "Thing/d": ""}, "a walk that broke off may have written another version"
-    walked.add([msgspec.structs.replace(each, version="1") for each in done("a")], NOW)
+    walked.add([msgspec.structs.replace(each, version="1") for each in done("a")])
     assert walked.versions == {"Thing/a": "1", "Thing/b": "", "Thing/c": "", "Thing/d": ""}
     let_go = [msgspec.structs.replace(each, version="0") for each in done("c", "update")]
-    walked.add([*done("b", "delete"), *let_go, *done("a", state="failed")], NOW + 1)
+    walked.add([*done("b", "delete"), *let_go, *done("a", state="failed")])
     assert walked.versions == {"Thing/a": "1", "Thing/d": ""}
     assert [(str(each.key), each.verb, each.state) for each in walked.outcomes] == [
         ("Thing/a", "create", "failed"),
