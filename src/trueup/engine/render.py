@@ -273,9 +273,11 @@ def _listed(inputs: Inputs) -> Iterable[Input]:
 
 
 def _taken(manifests: Iterable[Manifest], tree: Tree) -> Iterator[Input]:
-    sources = {path: object_id for manifest in manifests for path, object_id in manifest.sources.items()}
-    for path, object_id in sorted(sources.items()):
-        yield Input("file" if tree.kind(path) == "file" else "whole", path, object_id)
+    for path in sorted({path for manifest in manifests for path in manifest.sources}):
+        is_file = tree.kind(path) == "file"
+        yield Input("file" if is_file else "whole", path, tree.object_id(path) or "")
+        if is_file:
+            yield Input("mode", path, f"{tree.mode(path):o}")
 
 
 def _with_links(inputs: Iterable[Input], tree: Tree) -> Iterator[Input]:
@@ -303,6 +305,8 @@ def value_of(given: Input, tree: Tree) -> str:
         return given.object_id
     if given.kind == "folder":
         return tree.listing_id(given.path) or ""
+    if given.kind == "mode":
+        return f"{tree.mode(given.path):o}"
     return tree.places(given.path)[-1] if given.kind == "link" else tree.object_id(given.path) or ""
 
 
@@ -347,8 +351,14 @@ def _completed(manifest: Manifest, application: Application, runtime: RuntimeKin
         path = resolve_path(application.folder, reference, manifest.origin.file, manifest.origin.line)
         if tree.kind(path) not in ("file", "folder"):
             raise DeclarationError([_untaken(manifest, reference, path, tree)])
-        sources[path] = tree.object_id(path) or ""
+        sources[path] = _content(path, tree)
     return replace(hidden, sources=sources)
+
+
+def _content(path: str, tree: Tree) -> str:
+    """Names what is taken along. That a file is a program Git keeps beside its content, and a folder's object id says it."""
+    identity = tree.object_id(path) or ""
+    return f"{identity}+x" if tree.kind(path) == "file" and tree.mode(path) & 0o111 else identity
 
 
 def _untaken(manifest: Manifest, reference: str, path: str, tree: Tree) -> Fault:
@@ -405,9 +415,15 @@ def _check(manifests: tuple[Manifest, ...], runtime: RuntimeKind | None, tree: T
 
 
 def _line(manifest: Manifest, steps: tuple[str | int, ...], tree: Tree) -> int:
-    """The line of a field: its document is read once more, which only a fault costs."""
+    """The line of a field: its document is read once more, which only a fault costs. Of several objects in one document (the services
+    of a Compose file) each has its spec below the line that it came from."""
+    line = manifest.origin.line
     try:
         documents = read(tree.read(manifest.origin.file), manifest.origin.file)
     except DeclarationError:
-        return manifest.origin.line
-    return next((each.line_of(steps) for each in documents if each.line == manifest.origin.line), manifest.origin.line)
+        return line
+    whole = next((each for each in documents if each.line == line), None)
+    if whole is not None:
+        return whole.line_of(steps)
+    part = next((spot for each in documents if (spot := each.root.at(line))), None)
+    return part.to(steps[1:]).line if part and steps[:1] == ("spec",) else line

@@ -98,7 +98,8 @@ class Manifest:
     """One desired object.
 
     ``sources`` are the files and folders of the repository that the object takes along (``Runtime.references``), each with its
-    object id; their content is read from ``Desired.tree``. ``wave`` comes from the annotation ``trueup.dev/wave``.
+    object id, and ``+x`` behind that of a program; their content is read from ``Desired.tree``. ``wave`` comes from the annotation
+    ``trueup.dev/wave``.
     """
 
     key: Key

@@ -97,9 +97,9 @@ class Queue(Protocol):
 
 
 class Input(msgspec.Struct, frozen=True):
-    """One input of an application's render. ``kind``: file, folder (its listing), absent, whole (a folder with all below it), link
-    (one on the way to another input; its ``object_id`` is the place where it leads), or target (what its target offered; its ``path`` is
-    ``//target/NAME``, which no file has)."""
+    """One input of an application's render. ``kind``: file, folder (its listing), absent, whole (a folder with all below it), mode (of a
+    file that objects take along), link (one on the way to another input; its ``object_id`` is the place where it leads), or target (what
+    its target offered; its ``path`` is ``//target/NAME``, which no file has)."""
 
     kind: str
     path: str

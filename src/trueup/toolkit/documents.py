@@ -41,12 +41,7 @@ class Document:
 
     def spot_of(self, path: Path) -> Spot:
         """Where a value is; when it is not there, the spot of the longest part of its path that is."""
-        spot = self.root
-        for step in path:
-            if step not in spot.below:
-                break
-            spot = spot.below[step]
-        return spot
+        return self.root.to(path)
 
     def line_of(self, path: Path) -> int:
         """The line of a value, or of the longest part of its path that is there."""

@@ -24,6 +24,18 @@ class Spot:
     column: int
     below: Below
 
+    def to(self, path: tuple[str | int, ...]) -> "Spot":
+        """The spot of a value below this one; when it is not there, that of the longest part of its path that is."""
+        if not path or path[0] not in self.below:
+            return self
+        return self.below[path[0]].to(path[1:])
+
+    def at(self, line: int) -> "Spot | None":
+        """The first mapping or list that begins at this line: this one, or one below it."""
+        if self.line == line and self.below:
+            return self
+        return next((found for each in self.below.values() if (found := each.at(line))), None)
+
 
 def spots_in(text: str, first: int) -> Spot:
     """The root of a document; ``first`` is the number of the text's first line. The text was read before, and had no fault."""

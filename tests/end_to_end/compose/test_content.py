@@ -71,6 +71,10 @@ def test_an_edited_file_does_what_is_declared(site: Site, change: Any) -> None:
     assert (same_container, same_start) == expected
     if expected == (True, True):
         site.engine.docker("exec", "shop-web-1", "sh", "-c", "sleep 0.5; grep longer /tmp/read")
+    (site.estate.workplace.clone / "shop/web.conf").chmod(0o755)
+    site.estate.commit({})
+    site.apply()
+    assert site.engine.docker("exec", "shop-web-1", "stat", "-c", "%a", "/etc/web.conf") == "755\n", "a file that becomes a program"
     assert site.trueup("plan", "--all").code == 0
     assert versions(site) == 1
 

@@ -68,9 +68,10 @@ def app(path: str = "web", namespace: str = "", **options: Any) -> Application:
     return Application("/repository#HEAD", "web", specification, "trueup.yaml")
 
 
-def tree(files: dict[str, str]) -> FolderTree:
+def tree(files: dict[str, str], *programs: str) -> FolderTree:
     """These files, and those of the declarations."""
-    return FolderTree({path: content.encode() for path, content in {"trueup.yaml": "", "targets.yaml": "", **files}.items()})
+    every = {"trueup.yaml": "", "targets.yaml": "", **files}
+    return FolderTree({path: content.encode() for path, content in every.items()}, frozenset(programs))
 
 
 def rendered(renders: Renders, files: dict[str, str], application: Application | None = None) -> Rendering:
@@ -155,6 +156,27 @@ def test_what_a_manifest_takes_along_is_an_input(renders: Renders) -> None:
     assert dict(result.manifests[0].sources) == {"shared": tree(files).object_id("shared")}
     assert rendered(renders, {**files, "shared/x": "y"}).digest != result.digest
     assert all(value_of(each, tree(files)) == each.object_id for each in result.inputs)
+    program = tree(files, "web/one.txt")
+    assert [each.path for each in result.inputs if value_of(each, program) != each.object_id] == ["web/one.txt"]
+    runnable = renders.render(app(), HERE, program)
+    assert runnable.manifests[1].digest != result.manifests[1].digest
+    assert runnable.digest != result.digest
+
+
+def test_what_a_target_objects_to_is_told_with_the_line_of_the_field(tmp_path: Path) -> None:
+    class Reading(Curious):
+        def render(self, application: Application, tree: Tree) -> list[Manifest]:
+            web = {"image": "a", "deploy": {"replicas": 2}, "container_name": "one"}
+            metadata = {"name": "web", "namespace": "shop"}
+            body = {"apiVersion": "compose.trueup.dev/v1", "kind": "Service", "metadata": metadata, "spec": web}
+            return [Manifest(Key.of(body), body, Origin("web/compose.yaml", 4))]
+
+    kinds = Kinds({"reading": Reading(Inputs()), **KINDS.renderers}, KINDS.runtimes)
+    compose = "name: shop\nservices:\n  db: {image: a}\n  web:\n    image: a\n    deploy: {replicas: 2}\n    container_name: one\n"
+    host = Target(HERE.repository, "here", TargetSpec(runtime="compose"), "targets.yaml")
+    with pytest.raises(Unrendered, match="only one container can have this name") as raised:
+        Renders(kinds, open_memory(tmp_path)).render(app(**{"with": "reading"}), host, tree({"web/compose.yaml": compose}))
+    assert [(fault.file, fault.line) for fault in raised.value.faults] == [("web/compose.yaml", 7)]
 
 
 def test_every_fault_of_a_render_is_told_at_once(renders: Renders) -> None:
