@@ -141,6 +141,12 @@ class Course:
         return self.run.revision == self.revision
 
     @property
+    def by_hand(self) -> bool:
+        """Whether a person asked for the run that goes on, or is to begin."""
+        trigger = self.run.trigger if self.run is not None and self.goes_on else self.trigger
+        return trigger is Trigger.PERSON
+
+    @property
     def faults(self) -> tuple[Fault, ...]:
         """What is wrong in its declaration or render."""
         declared = self.known.declared

@@ -348,7 +348,8 @@ class Reconciler:
             await self.report.superseded(course, message)
             return Later(now + min(0.1 * 2**course.attempts, course.policy.retry.to), course.attempts + 1)
         refused = not all(outcome.unreachable for outcome in failed)
-        if not refused or course.may_be_refused_again():
+        final = all(outcome.final for outcome in failed)
+        if not final and (not refused or course.may_be_refused_again()):
             wait = pause(course.policy, course.attempts)
             await self.report.retried(course, message, wait)
             return Later(now + wait, course.attempts + 1)

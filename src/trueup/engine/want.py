@@ -117,7 +117,7 @@ class Wants:
             rendering = renders.render(then, target, tree)
             course.renderer, manifests = rendering.renderer, rendering.manifests
         located = tuple(replace(each, origin=Origin(each.origin.file, each.origin.line, course.revision)) for each in manifests)
-        return Desired(ruled, course.revision, located, tree, run=course.run_id)
+        return Desired(ruled, course.revision, located, tree, run=course.run_id, by_hand=course.by_hand)
 
     def _last(self, course: Course, repository: Repository, gone: Application) -> tuple[Manifest, ...]:
         """What an application that goes was at the revision that was applied last; nothing when that cannot be had any more."""

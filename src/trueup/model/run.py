@@ -47,7 +47,10 @@ class Sync(StrEnum):
 
 
 class Outcome(msgspec.Struct, frozen=True, rename="camel"):
-    """What became of one action. ``state``: done, failed, skipped. ``version`` names what was written, for health to be judged of it."""
+    """What became of one action. ``state``: done, failed, skipped. ``version`` names what was written, for health to be judged of it.
+
+    ``final``: trying it again does harm and changes nothing; it waits for a new revision or a person.
+    """
 
     key: Key
     verb: Verb
@@ -57,6 +60,7 @@ class Outcome(msgspec.Struct, frozen=True, rename="camel"):
     version: str = ""
     outdated: bool = False
     unreachable: bool = False
+    final: bool = False
 
 
 class Run(msgspec.Struct, frozen=True, rename="camel", kw_only=True):

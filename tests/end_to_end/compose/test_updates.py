@@ -1,7 +1,9 @@
 """A new version that does badly, or cannot be had, and what is interrupted on the way to it."""
 
+import json
 import time
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -24,7 +26,15 @@ def listed(site: Site) -> set[str]:
     return {str(each["Id"]) for each in site.engine.get("/containers/json")}
 
 
-def test_a_version_that_ends_at_once_gives_way_to_the_one_before(site: Site) -> None:
+def starts(site: Site, container: str) -> int:
+    """How often a container was started."""
+    filters = json.dumps({"container": [container], "event": ["start"]})
+    _, told = site.engine.request("GET", f"/events?since=0&until={int(time.time())}&filters={quote(filters)}")
+    return told.count(b'"Action":"start"') if isinstance(told, bytes) else 1
+
+
+def test_a_version_that_ends_at_once_gives_way_to_the_one_before_and_is_tried_once(site: Site) -> None:
+    site.declare(policy={"retry": {"limit": 3, "from": "10ms"}})
     site.write({"web": GOOD, "other": GOOD})
     site.apply()
     before = site.running()
@@ -37,6 +47,11 @@ def test_a_version_that_ends_at_once_gives_way_to_the_one_before(site: Site) -> 
     assert "the version before runs again" in told
     assert site.running()["shop-web-1"][0] == before["shop-web-1"][0]
     assert "NEW=1" in site.containers()["shop-other-1"]["Config"]["Env"], "others go on"
+    wait_until(lambda: starts(site, before["shop-web-1"][0]) == 2, "it was not started again once, and only once")
+    assert site.trueup("apply").code == 1
+    wait_until(lambda: starts(site, before["shop-web-1"][0]) == 3, "a person had it tried again, once")
+    site.write({"web": GOOD, "other": GOOD})
+    site.apply()
 
 
 def test_a_version_that_is_not_healthy_never_takes_the_place_of_one_that_is(site: Site) -> None:
@@ -63,6 +78,38 @@ def test_content_that_breaks_a_service_is_taken_back_with_it(site: Site) -> None
     site.estate.commit({"shop/conf/a": "good again\n"})
     site.apply()
     assert site.engine.docker("exec", "shop-web-1", "cat", "/conf/a") == "good again\n"
+
+
+def test_services_exchange_their_ports_all_of_them_or_none(site: Site) -> None:
+    def web(version: int, port: int, **more: Any) -> dict[str, Any]:
+        return {"image": f"test/web:{version}", "ports": [f"{port}:80"], "stop_grace_period": "1s", **QUICK, **more}
+
+    # Who waits for the health of another is in a later wave than that one.
+    last = {"depends_on": {"a": {"condition": "service_healthy"}}}
+    checked = {"healthcheck": {"test": "true", "interval": "100ms"}}
+    site.write({"a": web(1, 8080, **checked), "b": web(2, 8081, **last), "c": web(1, 8082)})
+    site.apply()
+    site.write({"a": web(1, 8081, **checked), "b": web(2, 8080, **last), "c": web(1, 8083)})
+    site.apply()
+    site.answers("one", 8081)
+    site.answers("two", 8080)
+    before = site.running()
+    site.write({"a": web(1, 8080, **checked), "b": {**web(2, 8081, **last), "image": "test/exits:1"}, "c": web(2, 8082)})
+    said = site.trueup("apply")
+    assert said.code == 1
+    assert "b, which it exchanges ports with, does not do well" in said.out + said.err
+    assert {name: each[0] for name, each in site.running().items()} | {"shop-c-1": ""} == {
+        **{name: each[0] for name, each in before.items()},
+        "shop-c-1": "",
+    }
+    site.answers("one", 8081)
+    site.answers("two", 8080)
+    site.answers("two", 8082)
+    site.write({"a": web(1, 8082, **checked), "b": web(2, 8081, **last), "c": web(1, 8080)})
+    site.apply()
+    site.answers("one", 8080)
+    site.answers("two", 8081)
+    site.answers("one", 8082)
 
 
 def test_an_image_that_cannot_be_had_stops_nothing(site: Site) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -14,7 +14,9 @@ from trueup.model.errors import Refused, TrueupError, Unreachable
 from trueup.model.manifest import Key
 from trueup.model.plan import Action, Verb
 from trueup.model.run import Outcome
+from trueup.runtimes.compose.company import Company, companies
 from trueup.runtimes.compose.engine import Absent
+from trueup.runtimes.compose.heirs import givers, rings
 from trueup.runtimes.compose.holding import holdings
 from trueup.runtimes.compose.labels import Marks, marks_of
 from trueup.runtimes.compose.look import Look, ServiceLook, version_of
@@ -25,9 +27,10 @@ from trueup.runtimes.compose.providing import Provider
 from trueup.runtimes.compose.record import Entry, Record, Standing
 from trueup.runtimes.compose.renewing import Renewal
 from trueup.runtimes.compose.scene import Scene, Stage
+from trueup.runtimes.compose.setbacks import refuse_again, setback_of
 from trueup.runtimes.compose.sweeping import sweep
 from trueup.runtimes.compose.things import applied
-from trueup.runtimes.compose.updating import discard, settle
+from trueup.runtimes.compose.updating import GaveWay, discard, settle
 from trueup.toolkit.together import as_they_come
 
 _AT_ONCE = 8
@@ -42,6 +45,7 @@ class Batch:
     desired: Desired
     scene: Scene
     records: dict[str, Record]
+    companies: dict[Key, Company] = field(default_factory=dict)
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @classmethod
@@ -60,6 +64,8 @@ class Batch:
         acting = [action for action in actions if action.verb is not Verb.UNCHANGED]
         if acting:
             await self._declare()
+        replacing = [action.key for action in acting if action.key in self.scene.manifests]
+        self.companies = companies(rings(givers(self.scene), replacing))
         slots = asyncio.Semaphore(_AT_ONCE)
         try:
             async with aclosing(as_they_come(self._carry_out(action, slots) for action in acting)) as outcomes:
@@ -112,13 +118,18 @@ class Batch:
     async def _carry_out(self, action: Action, slots: asyncio.Semaphore) -> Outcome:
         began = time.monotonic()
         outcome = Outcome(action.key, action.verb, "failed")
-        async with slots:
+        company = self.companies.get(action.key)
+        # Whoever waits for company must not take the place of who is waited for.
+        async with slots if company is None else nullcontext():
             try:
                 outcome = await self._act(action)
             except Unreachable as error:
                 outcome = msgspec.structs.replace(outcome, message=error.message, unreachable=True)
             except TrueupError as error:
-                outcome = msgspec.structs.replace(outcome, message=error.message)
+                outcome = msgspec.structs.replace(outcome, message=error.message, final=isinstance(error, GaveWay))
+            finally:
+                if company is not None:
+                    await company.leave()
         return msgspec.structs.replace(outcome, seconds=round(time.monotonic() - began, 3))
 
     async def _act(self, action: Action) -> Outcome:
@@ -140,14 +151,21 @@ class Batch:
         if await settle(self.picture.engine, scene.containers.get(action.key, ())):
             # What an update left that was broken off is in order now, and no longer what was planned with.
             return await self._act(action) if action.verb is Verb.CREATE else _outdated(action)
-        note = await self._put(scene, look)
+        refuse_again(self.records.get(action.key.namespace, Record()), self.desired, look)
+        try:
+            note = await self._put(scene, look)
+        except GaveWay as error:
+            setback = setback_of(self.desired, look, error.message)
+            await self._remember(action.key.namespace, lambda record: record.set_back(setback))
+            raise
         return msgspec.structs.replace(done, message=note, version=await self._settle(action.key))
 
     async def _put(self, scene: Scene, look: Look) -> str:
         """What is worth saying about it."""
         if isinstance(look, ServiceLook) and look.service is not None:
             maker = Maker(self.picture.engine, self.picture.carrier(look.key.namespace), scene, look.service)
-            return await Renewal(self.picture.engine, self.picture.images, maker, look).carry_out()
+            renewal = Renewal(self.picture.engine, self.picture.images, maker, look, self.companies.get(look.key))
+            return await renewal.carry_out()
         if look.changes or not look.seen:
             await Provider(self.picture, scene).provide(look)
         return ""
@@ -159,6 +177,7 @@ class Batch:
         look = look_at(scene, key)
         spec = look.service.applied if isinstance(look, ServiceLook) and look.service else applied(manifest)
         marks = marks_of(self.desired, manifest, spec)
+        await self._remember(key.namespace, lambda record: record.recovered(key))
         told = [each.marks for each in look.containers] if isinstance(look, ServiceLook) else [scene.things[key].marks]
         if look.ids and any(not _says(each, marks) for each in told):
             entry = Entry(key, look.ids, marks)
@@ -200,7 +219,8 @@ class Batch:
 
 
 def _concluded(record: Record, there: set[str], standing: Standing, stays: bool) -> Record:
-    left = record.still(there)
+    others = [each for each in record.standings if each.owner != standing.owner]
+    left = record.still(there, {key for each in (*others, standing) for key in each.keys})
     return left.standing_so(standing) if stays else left.without(standing.owner)
 
 

@@ -1,4 +1,4 @@
-"""Who gets a port of the host from whom: the one that has it goes first."""
+"""Who gets a port of the host from whom: the one that has it goes first, and those that exchange ports go together."""
 
 from collections.abc import Iterable, Mapping
 
@@ -7,9 +7,12 @@ from trueup.runtimes.compose.container import Container
 from trueup.runtimes.compose.ports import conflicts
 from trueup.runtimes.compose.scene import Scene
 
+Givers = Mapping[Key, tuple[Key, ...]]
+"""Each service that wants a port which others of the application have now -> those others."""
 
-def givers(scene: Scene) -> dict[Key, tuple[Key, ...]]:
-    """Each service that wants a port which another of the application has now -> those others."""
+
+def givers(scene: Scene) -> Givers:
+    """Who has what somebody else of the application is to have."""
     found: dict[Key, tuple[Key, ...]] = {}
     for key in scene.manifests:
         service = scene.service(key)
@@ -17,6 +20,26 @@ def givers(scene: Scene) -> dict[Key, tuple[Key, ...]]:
             others = {other: _running(there) for other, there in scene.containers.items() if other != key and other in scene.owned}
             found[key] = tuple(other for other, there in others.items() if conflicts(service.spec, there))
     return {key: others for key, others in found.items() if others}
+
+
+def rings(giving: Givers, moving: Iterable[Key]) -> list[frozenset[Key]]:
+    """Those among the moving that give to each other, directly or around: none of them can go first."""
+    among = set(moving)
+    moved = {key: tuple(other for other in others if other in among) for key, others in giving.items() if key in among}
+    reached = {key: _reached(moved, key) for key in moved}
+    found = {frozenset(other for other in others if key in reached.get(other, ())) for key, others in reached.items() if key in others}
+    return sorted(found, key=sorted)
+
+
+def in_time(waves: Mapping[Key, int], giving: Givers) -> dict[Key, int]:
+    """The waves in which all go, so that nobody lets go of a port in a later wave than the one in which another gets it."""
+    before: dict[Key, int] = {}
+    early = dict(waves)
+    while early != before:
+        before = dict(early)
+        for key, others in giving.items():
+            early |= {other: min(early[other], early[key]) for other in others if other in early and key in early}
+    return early
 
 
 def in_order(after: Mapping[Key, tuple[Key, ...]], key: Key, others: Iterable[Key]) -> dict[Key, tuple[Key, ...]]:
@@ -28,18 +51,28 @@ def in_order(after: Mapping[Key, tuple[Key, ...]], key: Key, others: Iterable[Ke
     return ordered
 
 
+def at_once(after: Mapping[Key, tuple[Key, ...]], ring: frozenset[Key]) -> dict[Key, tuple[Key, ...]]:
+    """What comes after what, with nobody of a ring after another one of it."""
+    return {
+        key: tuple(each for each in others if not (key in ring and any(_waits_for(after, each, other) for other in ring)))
+        for key, others in after.items()
+    }
+
+
 def _running(containers: tuple[Container, ...]) -> list[Container]:
     return [each for each in containers if each.runs]
 
 
-def _waits_for(after: Mapping[Key, tuple[Key, ...]], one: Key, other: Key) -> bool:
-    """Whether one comes after the other, directly or not."""
-    waiting, seen = [one], set()
+def _reached(giving: Givers, key: Key) -> set[Key]:
+    waiting, seen = [*giving.get(key, ())], set()
     while waiting:
-        key = waiting.pop()
-        if key == other:
-            return True
-        if key not in seen:
-            seen.add(key)
-            waiting += after.get(key, ())
-    return False
+        each = waiting.pop()
+        if each not in seen:
+            seen.add(each)
+            waiting += giving.get(each, ())
+    return seen
+
+
+def _waits_for(after: Mapping[Key, tuple[Key, ...]], one: Key, other: Key) -> bool:
+    """Whether one comes after the other, directly or not, or is it."""
+    return one == other or other in _reached(after, one)

@@ -12,7 +12,7 @@ from trueup.model.errors import Refused
 from trueup.model.manifest import Key
 from trueup.model.plan import Action, Change, Effect, Verb
 from trueup.runtimes.compose.comparing import look_at_service, seen_of
-from trueup.runtimes.compose.heirs import givers, in_order
+from trueup.runtimes.compose.heirs import Givers, at_once, givers, in_order, in_time, rings
 from trueup.runtimes.compose.look import Look
 from trueup.runtimes.compose.relations import carried_along
 from trueup.runtimes.compose.scene import Scene
@@ -23,6 +23,9 @@ from trueup.runtimes.compose.wanted import ports_of
 from trueup.toolkit.waves import removal_waves
 
 _STAYS = "leaves Git, stays"
+
+After = Mapping[Key, tuple[Key, ...]]
+"""What each object comes after inside its wave."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +44,26 @@ class Planner:
         refuse(self.scene, self.looks)
         kept = self._carried_along({key: self._action(look) for key, look in self.looks.items()})
         moving = {key for key, action in kept.items() if action.verb is not Verb.UNCHANGED}
-        after = {key: self._after(key, moving) for key in kept}
         gone = {action.key: action for action in self._leaving()}
-        for key, others in givers(self.scene).items():
-            # What has a port that another one gets goes in that one's wave, and first.
-            early = [other for other in others if other in gone and gone[other].verb is Verb.DELETE]
-            gone |= {other: msgspec.structs.replace(gone[other], wave=kept[key].wave) for other in early}
-            near = [*early, *(other for other in others if other in moving and kept[other].wave == kept[key].wave)]
-            after = in_order(after, key, near)
-        return [*(_with_after(action, after[key]) for key, action in kept.items()), *gone.values()]
+        giving = {key: others for key, others in givers(self.scene).items() if key in moving}
+        # What has a port that another one gets goes in that one's wave, and first.
+        leaving = {key: action.wave for key, action in gone.items() if action.verb is Verb.DELETE}
+        waves = in_time({**leaving, **{key: kept[key].wave for key in moving}}, giving)
+        after = self._in_order({key: self._after(key, waves) for key in kept}, giving, waves)
+        return [
+            *(_placed(action, waves.get(key, action.wave), after[key]) for key, action in kept.items()),
+            *(_placed(action, waves.get(key, action.wave), action.after) for key, action in gone.items()),
+        ]
+
+    def _in_order(self, after: After, giving: Givers, waves: Mapping[Key, int]) -> After:
+        """What comes after what, with who gets a port after who has it; those that exchange ports go at once."""
+        circles = rings(giving, self.looks.keys() & waves.keys())
+        for ring in circles:
+            after = at_once(after, ring)
+        for key, others in giving.items():
+            mine = next((ring for ring in circles if key in ring), frozenset())
+            after = in_order(after, key, [other for other in others if waves.get(other) == waves[key] and other not in mine])
+        return after
 
     def _carried_along(self, actions: dict[Key, Action]) -> dict[Key, Action]:
         """The same with what the update of one service does to others."""
@@ -86,14 +100,13 @@ class Planner:
             foreign=foreign,
         )
 
-    def _after(self, key: Key, moving: set[Key]) -> tuple[Key, ...]:
-        """The networks, volumes and services of the same wave that a service comes after."""
+    def _after(self, key: Key, waves: Mapping[Key, int]) -> tuple[Key, ...]:
+        """The networks, volumes and services of the same wave that a service comes after. ``waves``: of those that move."""
         service = self.scene.service(key)
-        if service is None:
+        if service is None or key not in waves:
             return ()
-        wave = self.scene.manifests[key].wave
         near = [*used_by(service), *(Key("Service", name, "", service.project) for name in depends_on(service))]
-        return tuple(each for each in near if each in moving and self.scene.manifests[each].wave == wave)
+        return tuple(each for each in near if each in self.looks and waves.get(each) == waves[key])
 
     def _leaving(self) -> Iterator[Action]:
         leaving = [key for key in self.scene.owned if key not in self.scene.manifests]
@@ -207,8 +220,8 @@ def _verb(look: Look, foreign: bool) -> Verb:
     return Verb.REPLACE if look.replaced else Verb.UPDATE
 
 
-def _with_after(action: Action, after: tuple[Key, ...]) -> Action:
-    return msgspec.structs.replace(action, after=after) if after else action
+def _placed(action: Action, wave: int, after: tuple[Key, ...]) -> Action:
+    return msgspec.structs.replace(action, wave=wave, after=after)
 
 
 def _whose(other: Owner | None, me: Owner) -> str:

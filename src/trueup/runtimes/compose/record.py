@@ -4,9 +4,10 @@ Labels are written once. Whose an object is when it was adopted, handed over or 
 here; without the record the labels count.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import msgspec
+from msgspec.structs import replace
 
 from trueup.model.application import Policy
 from trueup.model.contracts import Owner
@@ -39,11 +40,23 @@ class Entry(msgspec.Struct, frozen=True):
     marks: Marks
 
 
+class Setback(msgspec.Struct, frozen=True):
+    """A version of a service for which what ran was stopped, and which then gave way to it again. ``at`` is a time, for people."""
+
+    key: Key
+    version: str
+    revision: str
+    run: str
+    message: str
+    at: str
+
+
 class Record(msgspec.Struct, frozen=True):
     """The record of one project."""
 
     standings: tuple[Standing, ...] = ()
     entries: tuple[Entry, ...] = ()
+    setbacks: tuple[Setback, ...] = ()
 
     def standing(self, owner: Owner) -> Standing | None:
         """How this application was last applied."""
@@ -58,27 +71,42 @@ class Record(msgspec.Struct, frozen=True):
         entry = self.entry(key)
         return entry.marks if entry and identity in entry.ids else labelled
 
+    def setback(self, key: Key) -> Setback | None:
+        """The version of a service that gave way last."""
+        return next((each for each in self.setbacks if each.key == key), None)
+
     def having(self, entry: Entry) -> "Record":
         """The same with this entry."""
-        return Record(self.standings, tuple(sorted((*self.lacking(entry.key).entries, entry), key=lambda each: each.key)))
+        others = [each for each in self.entries if each.key != entry.key]
+        return replace(self, entries=tuple(sorted((*others, entry), key=lambda each: each.key)))
 
     def lacking(self, *keys: Key) -> "Record":
         """The same without what is said of these objects."""
-        return Record(self.standings, tuple(each for each in self.entries if each.key not in keys))
+        return replace(self.recovered(*keys), entries=tuple(each for each in self.entries if each.key not in keys))
+
+    def set_back(self, setback: Setback) -> "Record":
+        """The same with a version that gave way."""
+        others = self.recovered(setback.key).setbacks
+        return replace(self, setbacks=tuple(sorted((*others, setback), key=lambda each: each.key)))
+
+    def recovered(self, *keys: Key) -> "Record":
+        """The same without the versions of these services that gave way."""
+        return replace(self, setbacks=tuple(each for each in self.setbacks if each.key not in keys))
 
     def standing_so(self, standing: Standing) -> "Record":
         """The same with how this application was applied."""
         others = [each for each in self.standings if each.owner != standing.owner]
-        return Record(tuple(sorted((*others, standing), key=lambda each: str(each.owner))), self.entries)
+        return replace(self, standings=tuple(sorted((*others, standing), key=lambda each: str(each.owner))))
 
     def without(self, owner: Owner) -> "Record":
         """The same without an application that is gone."""
-        return Record(tuple(each for each in self.standings if each.owner != owner), self.entries)
+        return replace(self, standings=tuple(each for each in self.standings if each.owner != owner))
 
-    def still(self, there: Iterable[str]) -> "Record":
-        """The same without entries of which nothing is left at the engine."""
+    def still(self, there: Iterable[str], keys: Container[Key]) -> "Record":
+        """The same without entries of which nothing is left at the engine, and without what is said of other services than these."""
         present = set(there)
-        return Record(self.standings, tuple(each for each in self.entries if not present.isdisjoint(each.ids)))
+        entries = tuple(each for each in self.entries if not present.isdisjoint(each.ids))
+        return replace(self, entries=entries, setbacks=tuple(each for each in self.setbacks if each.key in keys))
 
 
 async def load(carrier: Carrier) -> Record:

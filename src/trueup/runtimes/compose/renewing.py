@@ -7,6 +7,7 @@ from trueup.model.contracts import Tree
 from trueup.model.errors import Refused
 from trueup.runtimes.compose.adjusting import Adjusting
 from trueup.runtimes.compose.building import bring_built
+from trueup.runtimes.compose.company import Company
 from trueup.runtimes.compose.content import Piece
 from trueup.runtimes.compose.delivery import Delivery
 from trueup.runtimes.compose.engine import Engine
@@ -46,6 +47,7 @@ class Renewal:
     images: Images
     maker: Maker
     look: ServiceLook
+    company: Company | None = None
 
     async def carry_out(self) -> str:
         """Make it so; what is worth saying about it. Raises Refused, DeclarationError."""
@@ -138,4 +140,4 @@ class Renewal:
             await self._delivery.exchange(mounts.returned)
 
         patience = self.maker.scene.desired.application.policy.timeout
-        await Update(self.engine, self.maker.service, Recipe(create, forward, back), patience).run(steps)
+        await Update(self.engine, self.maker.service, Recipe(create, forward, back), patience, self.company).run(steps)

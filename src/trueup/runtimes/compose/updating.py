@@ -10,9 +10,11 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from trueup.model.errors import Refused
+from trueup.runtimes.compose.company import Company, Parted
 from trueup.runtimes.compose.confiding import secret_volumes
 from trueup.runtimes.compose.container import Container
 from trueup.runtimes.compose.engine import Absent, Clash, Engine
@@ -27,6 +29,10 @@ NEW: Final = ".new"
 MONITOR: Final = 2.0
 """For how long, in seconds, a container without a health check must run, where ``update_config`` does not say."""
 _REPLACING: Final = (Deed.RECREATE, Deed.CREATE)
+
+
+class GaveWay(Refused):
+    """What ran was stopped for a version that then did not do well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +83,16 @@ class _Swap:
 
 @dataclass(slots=True)
 class Update:
-    """Carries out the steps of one service. ``patience``: for how long, in seconds, a health check may take to say that all is well."""
+    """Carries out the steps of one service. ``patience``: for how long, in seconds, a health check may take to say that all is well.
+
+    ``company``: other services that ports of the host are exchanged with, which are updated at the same time.
+    """
 
     engine: Engine
     service: Service
     recipe: Recipe
     patience: float
+    company: Company | None = None
     pace: Pace = field(init=False)
     swaps: list[_Swap] = field(init=False, default_factory=list)
     restarted: list[Step] = field(init=False, default_factory=list)
@@ -92,18 +102,17 @@ class Update:
 
     async def run(self, steps: Sequence[Step]) -> str:
         """Do it; what is worth saying about it. Raises Refused with the reason, and then what ran before runs again."""
-        troubles: list[str] = []
         try:
             await self._make([step for step in steps if step.deed in _REPLACING])
+            if self.company is not None:
+                await self.company.gather()
         except Refused:
             await self._unmake()
             raise
         if self.recipe.forward is not None:
             await self.recipe.forward()
-        for batch in self._batches(steps):
-            troubles += [trouble for trouble in await asyncio.gather(*map(self._advance, batch)) if trouble]
-            if troubles and self.pace.failure_action != "continue":
-                break
+        troubles = await self._start(steps) if self.company is None else await self._start_in_company(steps, self.company)
+        fault = GaveWay if troubles and self._was_felt else Refused
         if troubles and self.pace.failure_action == "rollback":
             await self._take_back()
             if any(step.container for step in steps):
@@ -111,8 +120,36 @@ class Update:
         else:
             await self._finish([] if troubles else steps)
         if troubles:
-            raise Refused("; ".join(dict.fromkeys(troubles)), hint=f"look at the logs of {self.service.key}")
+            raise fault("; ".join(dict.fromkeys(troubles)), hint=f"look at the logs of {self.service.key}")
         return ""
+
+    async def _start(self, steps: Sequence[Step]) -> list[str]:
+        """Bring all over, some at a time; what is wrong then."""
+        troubles: list[str] = []
+        for batch in self._batches(steps):
+            troubles += [trouble for trouble in await asyncio.gather(*map(self._advance, batch)) if trouble]
+            if troubles and self.pace.failure_action != "continue":
+                break
+        return troubles
+
+    async def _start_in_company(self, steps: Sequence[Step], company: Company) -> list[str]:
+        """The same, once all of them have let go of their ports; what is wrong with any of them."""
+        troubles: list[str] = []
+        try:
+            await asyncio.gather(*map(self._set_aside, self.swaps))
+            await company.gather()
+            troubles = await self._start(steps)
+            others = await company.verdict(self.service.name, "; ".join(troubles))
+        except Refused as error:
+            await company.leave()
+            others = error.message
+        return [*troubles, others] if others else troubles
+
+    @property
+    def _was_felt(self) -> bool:
+        """Whether anything that ran was stopped."""
+        touched = [*(swap.step for swap in self.swaps if swap.stopped), *self.restarted]
+        return any(step.container is not None and step.container.runs for step in touched)
 
     async def _make(self, steps: Sequence[Step]) -> None:
         """Make every new container; nothing is stopped before all of them are there."""
@@ -186,12 +223,16 @@ class Update:
         """What ran before runs again, and the new containers go."""
         if self.recipe.back is not None:
             await self.recipe.back()
-        for swap in self.swaps:
-            old = swap.step.container
-            if old is None and swap.started:
-                # It is the only one there is. A person, or the next revision, decides about it.
-                continue
+        # A new one that has none before it is the only one there is. A person, or the next revision, decides about it.
+        back = [swap for swap in self.swaps if swap.step.container is not None or not swap.started]
+        for swap in back:
             await self.engine.delete(f"/containers/{swap.new}", force=True, v=True)
+        if self.company is not None:
+            # Nobody's old container can have its port again while another's new one has it.
+            with suppress(Parted):
+                await self.company.gather()
+        for swap in back:
+            old = swap.step.container
             if old is not None and swap.stopped:
                 await rename(self.engine, old.id, swap.step.name)
                 if old.runs:
@@ -237,7 +278,10 @@ async def settle(engine: Engine, containers: Sequence[Container]) -> bool:
         if current is not None:
             await discard(engine, current)
         await rename(engine, each.id, name)
-        await engine.post(f"/containers/{each.id}/start")
+        if not _had_ended(each, present.get(name), present.get(name + NEW)):
+            # What it had on the host somebody may have by now. The update that follows makes another one.
+            with suppress(Refused):
+                await engine.post(f"/containers/{each.id}/start")
     return bool(left)
 
 
@@ -258,6 +302,16 @@ async def rename(engine: Engine, container: str, name: str) -> None:
     found = await engine.get(f"/containers/{container}/json")
     if str(found["Name"]).lstrip("/") != name:
         await engine.post(f"/containers/{container}/rename", None, name=name)
+
+
+def _had_ended(old: Container, *newer: Container | None) -> bool:
+    """Whether it did not run any more when the one after it was made: a job that was done is not done again."""
+    made = [_time(each.body.get("Created")) for each in newer if each is not None]
+    return bool(made) and _time(old.state.get("FinishedAt")) < min(made)
+
+
+def _time(text: object) -> datetime:
+    return datetime.fromisoformat(str(text or "0001-01-01T00:00:00Z"))
 
 
 def _is_unwell(state: Mapping[str, Any]) -> bool:

@@ -43,7 +43,7 @@ def test_the_record_counts_where_labels_cannot_say_it() -> None:
     assert {key: each.marks.owner for key, each in holdings(labelled, {"p": handed}).items()} == {WEB: TILL}
     let_go = Record(entries=(Entry(WEB, ("a", "b"), Marks()),))
     assert holdings(labelled, {"p": let_go}) == {}
-    assert holdings(labelled, {"p": let_go.still(["c"])}).keys() == {WEB}
+    assert holdings(labelled, {"p": let_go.still(["c"], ())}).keys() == {WEB}
     held = held_in(labelled, {})
     assert (held.of("a"), held.of("c"), held.of_image("web:1"), held.of_image("web:2")) == ((WEB, SHOP), None, {WEB: SHOP}, {})
 
