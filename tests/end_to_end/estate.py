@@ -22,6 +22,7 @@ from typing import Any
 
 import yaml
 
+from tests.shapes import misshapen
 from tests.testbed.repositories import Workplace
 from trueup.assembly import assemble, retention
 from trueup.engine.requests import Engine
@@ -88,8 +89,10 @@ class Said:
 
     @property
     def document(self) -> Any:
-        """Its one JSON document."""
-        return json.loads(self.out)
+        """Its one JSON document, which has the shape that the contract says."""
+        document = json.loads(self.out)
+        assert not misshapen(document)
+        return document
 
 
 class Estate:

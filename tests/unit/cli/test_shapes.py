@@ -1,4 +1,4 @@
-"""The JSON documents have the keys of the contract, and no others."""
+"""The JSON documents have the shapes of the contract (``tests.shapes``), and no others."""
 
 import json
 from datetime import UTC, datetime
@@ -7,10 +7,13 @@ from typing import Any
 
 import msgspec
 
+from tests.shapes import misshapen
 from trueup.cli import shapes
 from trueup.cli.layout import json_text
 from trueup.model.answer import Rendered, Why
+from trueup.model.contracts import Touch
 from trueup.model.errors import Fault
+from trueup.model.health import ObjectHealth, State
 from trueup.model.manifest import Key, Origin
 from trueup.model.memory import Drifted
 from trueup.model.plan import Action, Change, Plan, Verb, plan_of
@@ -19,11 +22,20 @@ from trueup.model.secret import Secret
 from trueup.model.wire import decode
 
 CASES = Path(__file__).parents[2] / "cases" / "views"
+COMMIT = "3f2a9c1d" + "0" * 32
 AT = datetime(2026, 11, 28, 19, 42, 25, tzinfo=UTC)
 
 
-def keys(document: Any, *names: str) -> None:
-    assert set(document) == set(names)
+def shaped(document: Any, kind: str) -> Any:
+    """The document as a program reads it, which has the shape of the contract."""
+    read = json.loads(json_text(document))
+    assert read["kind"] == kind
+    assert not misshapen(read)
+    return read
+
+
+def nouns(case: str, kind: Any) -> Any:
+    return decode((CASES / f"{case}.json").read_bytes(), kind)
 
 
 def test_a_plan() -> None:
@@ -32,53 +44,51 @@ def test_a_plan() -> None:
         Action(verb=Verb.UPDATE, key=Key("File", "x"), changes=(change,), seen="s", desired="d"),
         Action(verb=Verb.UNCHANGED, key=Key("File", "y")),
     ]
-    document = shapes.plan_list([plan_of("web", "laptop", "r", "3f2a", actions)], everything=False)
-    keys(document, "kind", "items")
-    [plan] = document["items"]
-    keys(
-        plan, *["apiVersion", "kind", "application", "target", "repository", "revision", "removal", "digest", "held", "summary", "actions"]
-    )
-    keys(plan["summary"], *["create", "update", "replace", "adopt", "delete", "unchanged"])
+    plans = [plan_of("web", "laptop", "r", COMMIT, actions)]
+    [plan] = shaped(shapes.plan_list(plans, everything=False), "PlanList")["items"]
     [action] = plan["actions"]
-    keys(action, *["verb", "key", "when", "wave", "after", "effect", "verified", "reason", "changes", "origin"])
-    keys(action["origin"], "file", "line", "commit")
-    assert list(action["changes"]) == [{"path": "content", "before": "(secret)", "after": "(secret)"}]
-    assert (document["kind"], plan["held"]) == ("PlanList", None)
-    assert len(shapes.plan_list([plan_of("web", "laptop", "r", "3f2a", actions)], everything=True)["items"][0]["actions"]) == 2
+    assert action["changes"] == [{"path": "content", "before": "(secret)", "after": "(secret)"}]
+    assert plan["held"] is None
+    assert len(shaped(shapes.plan_list(plans, everything=True), "PlanList")["items"][0]["actions"]) == 2
 
 
 def test_a_plan_that_was_printed_can_be_read_again() -> None:
-    plans = decode((CASES / "plan-several.json").read_bytes(), list[Plan])
+    plans = nouns("plan-several", list[Plan])
     printed = json_text(shapes.plan_list(plans, everything=True))
     assert decode(msgspec.json.encode(json.loads(printed)["items"]), list[Plan]) == plans
 
 
 def test_runs_are_newest_first_and_say_how_to_go_on() -> None:
     outcome = Outcome(Key("File", "x"), Verb.CREATE, "done", version="v")
-    runs = [Run(id=name, repository="r", application="web", target="t", revision="3f", started_at=AT, outcomes=(outcome,)) for name in "ab"]
-    document = shapes.run_list(runs, "a")
-    keys(document, "kind", "items", "next")
-    assert [run["id"] for run in document["items"]] == ["b", "a"]
-    assert (document["kind"], document["next"], shapes.run_list(runs)["next"]) == ("RunList", "a", None)
-    names = "apiVersion kind id repository application target revision revisionExact author subject actor trigger of plan renderer state"
-    keys(document["items"][0], *names.split(), "message", "hold", "startedAt", "finishedAt", "outcomes", "health")
-    keys(document["items"][0]["outcomes"][0], "key", "verb", "state", "message", "seconds")
+    names = [digit * 20 for digit in "ab"]
+    runs = [
+        Run(id=name, repository="r", application="web", target="t", revision=COMMIT, started_at=AT, outcomes=(outcome,)) for name in names
+    ]
+    document = shaped(shapes.run_list(runs, names[0]), "RunList")
+    assert [run["id"] for run in document["items"]] == [names[1], names[0]]
+    assert (document["next"], shapes.run_list(runs)["next"]) == (names[0], None)
     assert document["items"][0]["startedAt"] == "2026-11-28T19:42:25Z"
 
 
-def test_the_other_lists() -> None:
+def test_the_other_documents() -> None:
     status = Status(repository="r", application="web", target="t")
-    [item] = shapes.status_list([status])["items"]
-    keys(item, *["repository", "application", "target", "revision", "desiredRevision", "sync", "health", "message", "lastRun"])
-    [item] = shapes.drift_list([(status, Drifted(key=Key("File", "x")))])["items"]
-    keys(item, *["repository", "application", "target", "key", "changes", "by", "since"])
-    [item] = shapes.fault_list([Fault("a.yaml", 1, 2, "wrong")])["items"]
-    keys(item, *["file", "line", "column", "message", "hint"])
-    [item] = shapes.manifest_list([Rendered(Key("File", "x"), Origin("a.yaml", 1), {"kind": "File"})])["items"]
-    keys(item, "key", "origin", "manifest")
-    why = shapes.why_document(Why(application="web", key=Key("File", "x"), date=AT))
-    names = "kind application key field desired live commit author date subject file line exact run appliedAt changedBy"
-    keys(why, *names.split())
+    key, origin = Key("File", "x"), Origin("a.yaml", 1)
+    shaped(shapes.status_list([status]), "StatusList")
+    shaped(shapes.drift_list([(status, Drifted(key=key))]), "DriftList")
+    shaped(shapes.fault_list([Fault("a.yaml", 1, 2, "wrong")]), "FaultList")
+    shaped(shapes.manifest_list([Rendered(key, origin, {"kind": "File"})]), "ManifestList")
+    shaped(shapes.health_list([ObjectHealth(key, State.DEGRADED, "it ended")]), "HealthList")
+    touched = (Touch("you", "2026-11-28T19:42:25Z", (Change("spec", 1, None),)),)
+    shaped(shapes.why_document(Why(application="web", key=key, date=AT, changed_by=touched)), "Why")
+
+
+def test_a_document_of_another_shape_is_found() -> None:
+    document = shaped(shapes.status_list([Status(repository="r", application="web", target="t")]), "StatusList")
+    [item] = document["items"]
+    for wrong in ({**item, "extra": 1}, {**item, "sync": "Synced"}, {**item, "revision": "3f2a9c1"}, {**item, "message": None}):
+        assert misshapen({**document, "items": [wrong]})
+    assert misshapen({**document, "kind": "Statuses"})
+    assert misshapen({"kind": "StatusList"})
 
 
 def test_json_is_safe_to_look_at_and_reads_as_the_same() -> None:
