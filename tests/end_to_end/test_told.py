@@ -31,3 +31,21 @@ def test_an_application_whose_declaration_is_gone_is_not_called_synced(estate: E
     gone, stays = sorted(estate.trueup("status", "-o", "json").document["items"], key=lambda item: str(item["application"]))
     assert (gone["sync"], gone["health"], gone["message"]) == ("outOfSync", "healthy", "its declaration is gone")
     assert (stays["sync"], stays["message"]) == ("synced", "")
+
+
+def test_an_apply_tells_everything_that_stood_in_the_way_of_one_application_or_another(estate: Estate) -> None:
+    estate.commit(
+        {
+            **many(4),
+            "app0/a.yaml": documents(thing("app0", refuse="too large")),
+            "app0.trueup.yaml": documents(application("app0", policy={"retry": {"limit": 0}})),
+            "app1.trueup.yaml": documents(target("away", "compose"), application("app1", target="away")),
+        }
+    )
+    estate.trueup("plan")
+    assert estate.trueup("hold", "app2").code == 0
+    said = estate.trueup("apply")
+    assert said.code == 1
+    for told in ("too large", "a Compose host knows no Thing", "app2 is held: paused"):
+        assert told in said.err, said.err
+    assert "app3  " in said.out

@@ -13,7 +13,7 @@ from trueup.cli.texts.plan import plan_lines
 from trueup.cli.texts.run import run_complaints, run_lines
 from trueup.cli.verb import selecting, verb
 from trueup.engine.requests import Engine
-from trueup.model.errors import DeclarationError, TrueupError, UsageError
+from trueup.model.errors import Several, TrueupError, UsageError
 from trueup.model.run import Run, RunState
 from trueup.model.selection import Order, Selection
 from trueup.model.source import Repository
@@ -69,7 +69,7 @@ class _Applying:
         self._engine = engine
         self._repository = repository
         self._runs: dict[str, Run] = {}
-        self._problem: TrueupError | None = None
+        self._problems: Sequence[TrueupError] = ()
 
     async def apply(self, selection: Selection, order: Order) -> int:
         """The exit code."""
@@ -78,27 +78,24 @@ class _Applying:
         if approved:
             await self._follow(Selection(tuple(approved), everything=True), order)
         runs = sorted(self._runs.values(), key=lambda run: run.id, reverse=True)
-        if runs or self._session.output == "json" or not self._problem:
+        if runs or self._session.output == "json" or not self._problems:
             _show(self._session, runs)
         return self._tell(_last(runs))
 
     def _tell(self, runs: Sequence[Run]) -> int:
-        # A problem that a run tells already is not told twice.
-        complaints = run_complaints(runs)
-        if self._problem and (not complaints or isinstance(self._problem, DeclarationError)):
-            complaints = [self._problem, *complaints]
+        complaints = [*self._problems, *run_complaints(runs)]
         self._session.views.tell_complaints(complaints)
         return worst_code(complaints)
 
     async def _follow(self, selection: Selection, order: Order) -> None:
-        self._problem = None
+        self._problems = ()
         with self._session.views.progress() as progress:
             try:
                 async for run in self._engine.apply(self._repository, selection, order):
                     self._runs[run.id] = run
                     progress.move(run)
             except TrueupError as error:  # it comes after everything else was done, and is told with the runs
-                self._problem = error
+                self._problems = error.errors if isinstance(error, Several) else (error,)
 
     async def _ask(self) -> list[str]:
         """Show each plan that waits for approval and ask; the applications whose plans were approved."""

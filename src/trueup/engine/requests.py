@@ -28,6 +28,7 @@ from trueup.model.run import Run, RunState, Status, Sync, Trigger
 from trueup.model.selection import Order, Rollback, Selection
 from trueup.model.source import Repository
 from trueup.toolkit.git.remote import place
+from trueup.toolkit.troubles import Troubles
 
 FOLLOW_OTHERS = 0.1
 NOT_DONE = (Sync.FAILED, Sync.UNKNOWN, Sync.OUT_OF_SYNC, Sync.HELD)
@@ -207,21 +208,17 @@ class Engine:
 
     async def _demand_done(self, addresses: Sequence[Address], told: set[str], known_faults: Sequence[Fault]) -> None:
         """What was asked for and did not come about, without any of the runs that were told."""
-        faults = list(known_faults)
-        troubles: list[TrueupError] = []
+        troubles = Troubles(known_faults)
         for address in addresses:
             known = await self.store(self.memory.known, address)
-            if known.declared is not None:
-                faults.extend(known.declared.faults)
             status = known.standing.status if known.standing else None
-            silent = status is not None and status.message.startswith(UNREACHABLE)
-            untold = status is not None and status.sync in NOT_DONE and status.last_run not in told
-            if status and not faults and (silent or untold):
-                troubles.append(trouble_of(status))
-        if faults:
-            raise DeclarationError(tuple(dict.fromkeys(faults)))
-        if troubles:
-            raise min(troubles, key=lambda trouble: isinstance(trouble, Held))
+            if known.declared is not None and known.declared.faults:
+                troubles.add(DeclarationError(known.declared.faults))
+            elif status is not None and not known_faults:
+                untold = status.sync in NOT_DONE and status.last_run not in told
+                if untold or status.message.startswith(UNREACHABLE):
+                    troubles.add(trouble_of(status))
+        troubles.raise_all()
 
     # ------------------------------------------------------------------ how things stand
 
