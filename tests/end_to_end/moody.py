@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from trueup import assembly
 from trueup.cli import main
@@ -94,8 +95,13 @@ class Moody(Memory):
 
 def run() -> int:
     """The program, with one more runtime."""
-    kinds = assembly.runtime_kinds
-    assembly.runtime_kinds = lambda: {**kinds(), "moody": Moody()}
+    plugins = assembly.Plugins
+
+    def with_moods(group: str, *words: Any) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = plugins(group, *words)
+        return {**found, "moody": Moody()} if group == "trueup.runtimes" else found
+
+    assembly.Plugins = with_moods  # type: ignore[misc, assignment]
     return main()
 
 

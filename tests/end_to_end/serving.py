@@ -90,7 +90,8 @@ def log_of(estate: Estate) -> str:
 
 def lines_of(estate: Estate) -> list[dict[str, Any]]:
     """What serve wrote as JSON."""
-    return [json.loads(line) for line in log_of(estate).splitlines() if line.startswith("{")]
+    whole = log_of(estate).rpartition("\n")[0]
+    return [json.loads(line) for line in whole.splitlines() if line.startswith("{")]
 
 
 def generation(estate: Estate, name: str) -> int:

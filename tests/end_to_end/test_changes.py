@@ -79,7 +79,7 @@ async def test_a_newer_commit_takes_the_place_of_one_that_does_not_become_ready(
 
 
 async def test_an_application_that_goes_while_its_run_waits_is_held_and_not_forgotten(estate: Estate) -> None:
-    estate.commit({"trueup.yaml": documents(target(), application()), "web/a.yaml": documents(thing("a", healthyAfter="2s"))})
+    estate.commit({"trueup.yaml": documents(target(), application()), "web/a.yaml": documents(thing("a", healthyAfter="1h"))})
     with estate.serving():
         await eventually(lambda: runs(estate)[0].state is RunState.RUNNING)
         estate.commit({"trueup.yaml": documents(target())})

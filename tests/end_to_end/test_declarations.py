@@ -317,7 +317,11 @@ async def test_an_empty_repository_and_a_missing_branch_say_so_and_the_next_comm
         await eventually(lambda: "is empty" in estate.log.getvalue())
         estate.commit({"trueup.yaml": documents(target(), application("web")), "web/a.yaml": documents(thing("a"))})
         await eventually(lambda: estate.world().names() == ["Thing/a"])
-        assert (await operator.status("web")).sync == Sync.SYNCED
+
+        async def is_synced() -> bool:
+            return (await operator.status("web")).sync == Sync.SYNCED
+
+        await eventually(is_synced)
     said = estate.trueup("plan", "--branch", "nowhere")
     assert said.code == 1
     assert "branch nowhere does not exist" in said.err

@@ -124,7 +124,7 @@ async def test_an_application_that_changes_its_target_is_ready_at_the_new_one_be
     async with estate.served() as operator:
         await eventually(lambda: estate.world("old").names() == ["Thing/a"])
         await eventually(lambda: _synced(operator, "web", where="old"))
-        commit = estate.commit(_placed("new", healthyAfter="700ms"))
+        commit = estate.commit(_placed("new", healthyAfter="2s"))
         await eventually(lambda: estate.world("new").names() == ["Thing/a"])
         assert estate.world("old").names() == ["Thing/a"], "not before it is ready at the new one"
         old = await operator.remembered("web", "old")

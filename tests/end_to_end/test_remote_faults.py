@@ -52,7 +52,7 @@ async def test_a_branch_that_was_renamed_leaves_all_as_it_is_until_it_is_back(es
         git(origin, "branch", "--move", "main", "trunk")
         await eventually(lambda: "trunk" in log_of(estate))
         assert size_of_named(estate, "main") == 1
-        assert "newer commits are not seen" in estate.trueup("status", "--branch", "main").out
+        await eventually(lambda: "newer commits are not seen" in estate.trueup("status", "--branch", "main").out)
         git(origin, "branch", "--move", "trunk", "main")
         estate.commit(size(2))
         await eventually(lambda: size_of_named(estate, "main") == 2)
@@ -123,14 +123,13 @@ async def test_a_rewritten_branch_is_held_and_all_stays_until_it_is_released(est
         third = estate.commit(size(3))
         await eventually(lambda: "the branch was rewritten" in log_of(estate))
         assert log_of(estate).count("the branch was rewritten") == 1  # told once, however often it is looked at
-        status = estate.trueup("status")
-        assert (status.code, "held" in status.out) == (3, True)
+        await eventually(lambda: (said := estate.trueup("status")).code == 3 and "held" in said.out)
         said = estate.trueup("apply")
         assert (said.code, second[:7] in said.err, third[:7] in said.err, "release --repository" in said.err) == (3, True, True, True)
         assert size_of(estate) == 2
         assert estate.trueup("release", "--repository").code == 0
         await eventually(lambda: size_of(estate) == 3)
-        assert estate.trueup("status").code == 0
+        await eventually(lambda: estate.trueup("status").code == 0)
 
 
 async def test_a_branch_that_contains_the_old_commit_again_goes_on_by_itself(estate: Estate) -> None:

@@ -574,7 +574,7 @@ async def test_auto_answers_a_timeout_too(estate: Estate) -> None:
 
 async def test_auto_does_not_answer_a_bad_rollback(estate: Estate) -> None:
     """The good revision is not what it was: its own run turns out bad, and that is told, not rolled back."""
-    estate.commit({**declared(**AUTO), **web(1, healthyAfter="500ms")})
+    estate.commit({**declared(**AUTO), **web(1, healthyAfter="1500ms")})
     async with estate.served() as operator:
         await eventually(lambda: size(estate) == 1)
 
@@ -584,7 +584,7 @@ async def test_auto_does_not_answer_a_bad_rollback(estate: Estate) -> None:
         await eventually(lambda: has(Trigger.POLL, RunState.SUCCEEDED))
         bad = estate.commit(web(2, health="degraded"))
         await eventually(lambda: has(Trigger.ROLLBACK, RunState.RUNNING))
-        estate.world().put(thing("a", size=1, healthyAfter="500ms", health="degraded"))
+        estate.world().put(thing("a", size=1, healthyAfter="1500ms", health="degraded"))
         await eventually(lambda: has(Trigger.ROLLBACK, RunState.FAILED))
         await asyncio.sleep(0.5)
     assert origin(estate, "rev-list", "--count", f"{bad}..main") == "1"
@@ -686,6 +686,7 @@ async def test_a_command_beside_a_serve_leaves_the_walk_to_it(estate: Estate) ->
         await eventually(lambda: size(estate) == 1)
         revert = origin(estate, "rev-parse", "main")
         await eventually(lambda: estate.trueup("status", "-o", "json").document["items"][1]["revision"] == revert)
+        await eventually(lambda: estate.trueup("history", "web", "-o", "json").document["items"][0]["state"] == "succeeded")
     runs = estate.trueup("history", "web", "-o", "json").document["items"]
     assert f"web: from {bad[:7]} back to {good[:7]}" in said.out
     assert (runs[0]["trigger"], runs[0]["state"], runs[0]["revision"]) == ("rollback", "succeeded", revert)

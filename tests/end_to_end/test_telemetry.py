@@ -125,7 +125,7 @@ async def test_a_run_is_one_trace_also_when_it_waits(estate: Estate, monkeypatch
 @pytest.mark.usefixtures("quick_spans")
 async def test_a_run_that_goes_on_after_a_kill_is_still_one_trace(estate: Estate, monkeypatch: pytest.MonkeyPatch) -> None:
     estate.commit(
-        {"trueup.yaml": documents(target(delay="500ms"), application()), "web/a.yaml": documents(thing("a"), thing("b", 1), thing("c", 2))}
+        {"trueup.yaml": documents(target(delay="900ms"), application()), "web/a.yaml": documents(thing("a"), thing("b", 1), thing("c", 2))}
     )
     with collector() as kept:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", kept.endpoint)

@@ -72,7 +72,7 @@ async def test_a_plan_while_the_server_is_away_from_the_start_does_not_wait_for_
         begun = time.monotonic()
         with pytest.raises(Unreachable, match="does not answer"):
             await shop.plan(desired)
-        assert time.monotonic() - begun < 20
+        assert time.monotonic() - begun < 50
     async with shop.opened():
         await shop.make(desired)
 

@@ -126,7 +126,7 @@ async def test_a_cluster_that_the_operator_does_not_allow_is_not_opened(shop: Sh
             pass
 
 
-async def test_a_kind_that_may_not_be_watched_is_the_trouble_of_who_asks_for_it_alone(shop: Shop) -> None:
+async def test_a_kind_that_may_not_be_watched_is_the_trouble_of_who_asks_for_it_alone(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     name = shop.namespace
     shop.cluster.namespace(f"{name}-records")
     config_maps = {"apiGroups": [""], "resources": ["configmaps"], "verbs": ["*"]}
@@ -141,7 +141,8 @@ async def test_a_kind_that_may_not_be_watched_is_the_trouble_of_who_asks_for_it_
     async with shop.opened(), watching(shop):
         with pytest.raises(Refused, match="may not be watched"):
             await shop.plan(shop.desired(shop.body("v1", "ServiceAccount", "runner", {}), name="till"))
-        async with asyncio.timeout(4):
+        monkeypatch.setattr("trueup.runtimes.kubernetes.watched._PATIENCE_SECONDS", 3600.0)
+        async with asyncio.timeout(SOON):
             await shop.make(shop.desired(shop.config_map("page")))
             await shop.make(shop.desired())
 

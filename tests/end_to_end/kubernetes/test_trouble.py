@@ -126,9 +126,9 @@ async def test_two_who_fight_over_a_field_are_slowed_down_and_the_fight_is_told(
             return status is not None and "painter" in status.message and "ConfigMap" in status.message
 
         await eventually(told)
-        await asyncio.sleep(6)
+        await asyncio.sleep(2.5)
         heals = [run for run in await operator.history("web") if run.trigger == "drift"]
-        assert 3 <= len(heals) <= 9
+        assert 3 <= len(heals) <= 7
         fighting = False
         await painter
         await eventually(lambda: synced(operator, "web"))
