@@ -12,6 +12,8 @@ import msgspec
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
+from trueup.model.manifest import Key
+
 API_VERSION: Final = "trueup.dev/v1"
 NAME_PATTERN: Final = r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$"
 
@@ -232,6 +234,10 @@ class Application(msgspec.Struct, frozen=True):
     def policy(self) -> Policy:
         """What Trueup may do by itself with it."""
         return self.spec.policy
+
+    def names_of(self, key: Key) -> tuple[str, str]:
+        """How a rule may name an object: as its manifest does, and in the namespace that it is given."""
+        return str(key), str(Key(key.kind, key.name, key.group, key.namespace or self.spec.namespace))
 
 
 class Target(msgspec.Struct, frozen=True):

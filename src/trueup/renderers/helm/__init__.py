@@ -4,12 +4,9 @@ Helm only renders. What it makes is planned, applied, watched and pruned like an
 """
 
 import dataclasses
-import hashlib
 import posixpath
 import re
 import shutil
-import time
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -25,20 +22,17 @@ from trueup.renderers.helm.chart import ARCHIVE, Chart
 from trueup.renderers.helm.dependencies import CHART
 from trueup.renderers.helm.options import HelmOptions, options_of
 from trueup.renderers.helm.origins import Origins
-from trueup.renderers.helm.steadiness import unsteady
 from trueup.renderers.helm.texts import texts
 from trueup.toolkit.confine import Confinement
 from trueup.toolkit.documents import read
 from trueup.toolkit.process import Completed, Ending
 from trueup.toolkit.sources.cache import Sources
+from trueup.toolkit.steadiness import Steady, contents, unsteady
 from trueup.toolkit.telltale import secrets_in
 
 INLINE: Final = "values.json"
-KEPT: Final = 4096
 _CRASHED: Final = re.compile(rb"^(fatal error|runtime): ", re.MULTILINE)
-TICK: Final = 1.1
 _CAPABILITIES = re.compile(rb"Capabilities|kubeVersion:")
-_CLOCK = re.compile(rb"\{\{[^}]*\b(now|date|htmlDate|ago|unixEpoch)\b")
 
 
 class Helm:
@@ -52,7 +46,7 @@ class Helm:
         self._sources = sources or Sources()
         self._confinement = confinement or Confinement()
         self._versions: dict[tuple[str, int], str] = {}
-        self._steady: OrderedDict[str, None] = OrderedDict()
+        self._steady = Steady()
 
     def equipped(self, program: str, confinement: Confinement) -> "Helm":
         """The same renderer with what the operator chose; an empty program is looked for on PATH."""
@@ -123,19 +117,11 @@ class Helm:
         return origins.manifests(completed.out)
 
     def _demand_the_same(self, chart: Chart, first: list[Manifest], files: Mapping[str, bytes]) -> None:
-        """Render once more what is seen for the first time: what is not a function of its inputs would be drift for ever."""
-        contents = [[path, hashlib.sha256(content).hexdigest()] for path, content in sorted(files.items())]
-        seen = digest_of([_arguments(chart), options_of(chart.application).values, contents])
-        if seen in self._steady:
-            return
-        if any(_CLOCK.search(text) for text in texts(files)):
-            time.sleep(TICK)
-        again = self._made(chart, files)
-        if faults := list(unsteady(chart.application, first, again)):
-            raise DeclarationError(faults)
-        self._steady[seen] = None
-        while len(self._steady) > KEPT:
-            self._steady.popitem(last=False)
+        inputs = digest_of([_arguments(chart), options_of(chart.application).values, contents(files)])
+        application = chart.application
+        self._steady.demand(
+            inputs, texts(files), lambda: unsteady(first, self._made(chart, files), application.names_of, application.spec.ignore)
+        )
 
     def _found(self) -> str:
         program = self._program or shutil.which("helm")

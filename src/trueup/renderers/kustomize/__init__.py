@@ -18,16 +18,16 @@ from pydantic import BaseModel, Field
 from trueup.model.application import Application, Declared
 from trueup.model.contracts import Inputs, Tree
 from trueup.model.errors import DeclarationError, Fault, SettingsError
-from trueup.model.manifest import Body, Key, Manifest, named
+from trueup.model.manifest import Body, Key, Manifest, digest_of, named
 from trueup.renderers.kustomize.closure import NAMES, Closure
 from trueup.renderers.kustomize.complaint import broken, complaint
 from trueup.renderers.kustomize.forest import Forest, Reference
 from trueup.renderers.kustomize.origins import Origins, without_note
-from trueup.renderers.kustomize.steadiness import Steady
 from trueup.toolkit.confine import Confinement
 from trueup.toolkit.documents import read
 from trueup.toolkit.process import Completed, Ending
 from trueup.toolkit.sources.cache import Sources
+from trueup.toolkit.steadiness import Steady, contents, unsteady
 
 OVERLAY: Final = "overlay"
 _MARKS: Final = (b"helmCharts", b"ref=", b"version=")
@@ -189,7 +189,9 @@ class Kustomize:
 
         manifests = build()
         if closure.charts:
-            self._steady.demand(application, files, manifests, build)
+            # Only charts can come out different, for kustomize itself has no clock and no chance.
+            inputs, ignore = digest_of(contents(files)), application.spec.ignore
+            self._steady.demand(inputs, files.values(), lambda: unsteady(manifests, build(), application.names_of, ignore))
         return manifests
 
     def _made(self, application: Application, closure: Closure, files: Mapping[str, bytes], start: str) -> list[Manifest]:
