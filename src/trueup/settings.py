@@ -21,10 +21,13 @@ from trueup.model.secret import Secret
 from trueup.model.source import Repository
 from trueup.toolkit.git.remote import Credentials, Remote, identity, remote
 from trueup.toolkit.sources.allowed import Allowed
+from trueup.toolkit.wording import mending, told, worded
 
 PREFIX: Final = "TRUEUP_"
 OPTIONS: Final = frozenset({"TRUEUP_CONFIG", "TRUEUP_REPO", "TRUEUP_BRANCH", "TRUEUP_PATH", "TRUEUP_POLL", "TRUEUP_SERVER"})
 """What the command line reads by itself."""
+
+HINT: Final = "the page `Settings` of the documentation says what may stand there"
 
 TABLES: Final = frozenset({"repositories", "sources", "targets", "secrets"})
 """What a variable writes as a value of TOML."""
@@ -270,7 +273,7 @@ def load(file: Path | None, environment: Mapping[str, str], said: Mapping[str, A
         return Settings.model_validate(merged, context={"folder": folder})
     except ValidationError as error:
         places = _Places(text, str(file or ""), from_environment)
-        raise _fault([places.told(each) for each in error.errors(include_url=False, include_input=False)]) from None
+        raise _fault([places.told(*each) for each in worded(error.errors(include_url=False, include_input=False))]) from None
 
 
 def _paths(model: type[BaseModel]) -> Iterable[tuple[str, ...]]:
@@ -356,14 +359,13 @@ class _Places:
         self._file = file
         self._from_environment = from_environment
 
-    def told(self, error: ErrorDetails) -> tuple[str, str, str]:
+    def told(self, error: ErrorDetails, words: str) -> tuple[str, str, str]:
         """Message, place and hint; never the value, which may be a secret."""
         path = error["loc"]
         if error["type"] == "extra_forbidden":
             return f"unknown key `{path[-1]}`", self._place(path), _suggestion(path)
-        message = error["msg"].removeprefix("Value error, ")
         name = ".".join(str(step) for step in path)
-        return (f"{name}: {message}" if name else message), self._place(path), ""
+        return told(f"`{name}`" if name else "", words), self._place(path or ("listen",)), mending(error)
 
     def _place(self, path: tuple[int | str, ...]) -> str:
         for variable, layer in self._from_environment.items():
@@ -405,7 +407,7 @@ def _suggestion(path: tuple[int | str, ...]) -> str:
 
 def _fault(faults: list[tuple[str, str, str]]) -> SettingsError:
     if len(faults) == 1:
-        return SettingsError(faults[0][0], where=faults[0][1], hint=faults[0][2])
+        return SettingsError(faults[0][0], where=faults[0][1], hint=faults[0][2] or HINT)
     # In the order of the file, as an editor walks through it.
     faults.sort(key=lambda fault: [int(part) if part.isdecimal() else 0 for part in fault[1].rsplit(":", 1)])
     lines = (f"  {where}: {message}" + (f" ({hint})" if hint else "") for message, where, hint in faults)

@@ -82,7 +82,7 @@ def test_all_faults_are_told_together(tmp_path: Path) -> None:
     error = fault(tmp_path, 'lisen = "x"\n[log]\nformat = "xml"\n')
     assert error.message.startswith("the settings have 2 faults")
     assert f"{tmp_path}/trueup.toml:1: unknown key `lisen` (did you mean `listen`?)" in error.message
-    assert f"{tmp_path}/trueup.toml:3: log.format" in error.message
+    assert f"{tmp_path}/trueup.toml:3: `log.format` must be `text` or `json`" in error.message
 
 
 def test_a_fault_in_the_environment_names_the_variable() -> None:

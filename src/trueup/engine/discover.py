@@ -14,6 +14,7 @@ from trueup.model.contracts import Kinds, Tree
 from trueup.model.errors import DeclarationError, Fault
 from trueup.model.memory import Outline
 from trueup.toolkit.documents import Document, read
+from trueup.toolkit.wording import mending, told, worded
 
 IGNORE_FILE: Final = ".trueupignore"
 LARGEST_DECLARATION: Final = 3 * 1024 * 1024
@@ -134,16 +135,14 @@ class _Reader:
 
     def _unfit(self, error: ValidationError, model: type[BaseModel], steps: tuple[str | int, ...]) -> DeclarationError:
         faults: list[Fault] = []
-        for each in error.errors(include_url=False, include_input=False):
+        for each, words in worded(error.errors(include_url=False, include_input=False)):
             path = (*steps, *each["loc"])
             name = ".".join(str(step) for step in path)
             if each["type"] == "extra_forbidden":
                 known = _fields(model, each["loc"][:-1])
                 message, hint = f"unknown key `{name}`", _suggestion(str(each["loc"][-1]), known, "`trueup schema` lists every key")
-            elif each["type"] == "missing":
-                message, hint = f"`{name}` is missing", "`trueup schema` describes it"
             else:
-                message, hint = f"`{name}`: {_first_lower(each['msg'])}", "`trueup schema` describes it"
+                message, hint = told(f"`{name}`", words), mending(each) or "`trueup schema` describes it"
             faults.extend(self._wrong(path, message, hint).faults)
         return DeclarationError(faults)
 
@@ -163,11 +162,6 @@ def _fields(model: type[BaseModel], steps: tuple[str | int, ...]) -> list[str]:
             return []
         model = inner
     return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _first_lower(text: str) -> str:
-    text = text.removeprefix("Value error, ")
-    return text[:1].lower() + text[1:]
 
 
 def cross_check(applications: Iterable[Outline], targets: set[str], lines: dict[str, tuple[str, int]]) -> dict[str, list[Fault]]:

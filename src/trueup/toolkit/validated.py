@@ -6,6 +6,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from trueup.model.errors import SettingsError
+from trueup.toolkit.wording import told, worded
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -15,11 +16,11 @@ def validated(model: type[T], plain: Mapping[str, Any], what: str, where: str) -
     try:
         return model.model_validate(dict(plain))
     except ValidationError as error:
-        first = error.errors()[0]
+        first, words = worded(error.errors())[0]
         path = ".".join(str(step) for step in first["loc"])
         known = ", ".join(_known(model, first["loc"]))
-        text = "is not known" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
-        raise SettingsError(f"{what}: `{path}` {text}", where=where, hint=f"what may be said is {known}") from None
+        text = "is not known" if first["type"] == "extra_forbidden" else words
+        raise SettingsError(f"{what}: {told(f'`{path}`', text)}", where=where, hint=f"what may be said is {known}") from None
 
 
 def _known(model: type[BaseModel], path: tuple[int | str, ...]) -> list[str]:

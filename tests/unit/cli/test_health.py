@@ -107,7 +107,7 @@ def test_a_rule_that_is_wrong_is_told_with_its_line(tmp_path: Path, capsys: Capt
     assert main(["health", given(tmp_path, WIDGET), "--rules", rules]) == 1
     said = capsys.readouterr().err
     first, second = said.removeprefix("error: ").split("\nerror: ")
-    assert first.startswith("`spec.health.0.healthy.when`: is no CEL expression: 1:4: Syntax error: mismatched input '<EOF>'\n")
+    assert first.startswith("`spec.health.0.healthy.when` is no CEL expression: 1:4: Syntax error: mismatched input '<EOF>'\n")
     assert f"--> {rules}:6\n" in first
     assert second.startswith("`spec.health.1`: say `lua`, or at least one of")
     assert f"--> {rules}:7\n" in second

@@ -13,7 +13,7 @@ def test_what_fits_is_the_model() -> None:
 
 @pytest.mark.parametrize(
     ("plain", "message"),
-    [({"times": 3}, "target prod: `times` is not known"), ({"to": "long"}, "target prod: `to` write a duration such as 500ms")],
+    [({"times": 3}, "target prod: `times` is not known"), ({"to": "long"}, "target prod: `to`: write a duration such as 500ms")],
 )
 def test_what_does_not_fit_is_told_with_its_place_and_what_may_be_said(plain: dict[str, object], message: str) -> None:
     with pytest.raises(SettingsError) as told:

@@ -26,6 +26,7 @@ from trueup.model.application import Declared, Duration, Name
 from trueup.model.contracts import Objection
 from trueup.model.manifest import Body, Key, Manifest
 from trueup.model.secret import Secret
+from trueup.toolkit.wording import mending, speaks_of_field, wording
 
 API_VERSION: Final = "host.trueup.dev/v1"
 
@@ -318,7 +319,7 @@ def objections(manifest: Manifest) -> list[Objection]:
     try:
         read(manifest)
     except ValidationError as error:
-        return [_objection(KINDS[kind], fault) for fault in error.errors(include_url=False, include_context=False, include_input=False)]
+        return [_objection(KINDS[kind], fault) for fault in error.errors(include_url=False, include_input=False)]
     return []
 
 
@@ -352,7 +353,8 @@ def _objection(model: type[BaseModel], fault: ErrorDetails) -> Objection:
         )
     if fault["type"] == "missing":
         return Objection(path, f"`{path[-1]}` is missing", "")
-    return Objection(path, fault["msg"].removeprefix("Value error, "), "")
+    words = wording(fault)
+    return Objection(path, f"`{path[-1]}` {words}" if path and speaks_of_field(words) else words, mending(fault))
 
 
 def _is_branch(step: str | int) -> bool:

@@ -96,9 +96,9 @@ def test_a_file_has_one_content_and_a_mode_in_quotes(spec: dict[str, object], me
         ({"stop": {"signal": "SIGNOPE"}}, "is not a signal"),
         ({"uses": ["settings"]}, "write Kind/name"),
         ({"environment": {"A": 3}}, "in quotes"),
-        ({"environment": {"A B": "x"}}, "match pattern"),
-        ({"command": []}, "at least 1 item"),
-        ({"log": {"size": "lots"}}, "valid integer"),
+        ({"environment": {"A B": "x"}}, "must match"),
+        ({"command": []}, "`command` must not be empty"),
+        ({"log": {"size": "lots"}}, "`size` must be a whole number"),
     ],
 )
 def test_a_service_is_told_what_does_not_fit(spec: dict[str, object], message: str) -> None:

@@ -1,16 +1,18 @@
 """The text of a file -> the objects in it, or the rules that its targets declare."""
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from trueup.model.errors import DeclarationError, Fault
 from trueup.model.manifest import Body, Key
 from trueup.runtimes.kubernetes.health.rule import HealthRule
 from trueup.runtimes.kubernetes.health.seen import text_of
 from trueup.toolkit.documents import Document, Path, read
+from trueup.toolkit.wording import mending, told, wording
 
 LARGEST: Final = 512 * 1024 * 1024
 """Bytes: what tens of thousands of live objects take."""
@@ -87,7 +89,7 @@ def _declared(body: object) -> list[object]:
     return rules if isinstance(rules, list) else []
 
 
-def _fault(document: Document, file: str, number: int, error: Any) -> Fault:
+def _fault(document: Document, file: str, number: int, error: ErrorDetails) -> Fault:
     path = ("spec", "health", number, *error["loc"])
-    name, message = ".".join(str(step) for step in path), str(error["msg"]).removeprefix("Value error, ")
-    return Fault(file, document.line_of(path), 0, f"`{name}`: {message[:1].lower()}{message[1:]}", "`trueup schema` describes it")
+    name = ".".join(str(step) for step in path)
+    return Fault(file, document.line_of(path), 0, told(f"`{name}`", wording(error)), mending(error) or "`trueup schema` describes it")
