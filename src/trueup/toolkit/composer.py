@@ -22,12 +22,19 @@ from yaml.events import (
 
 from trueup.model.errors import DeclarationError, Fault
 from trueup.toolkit.scalars import MERGE, TAGS, Scalar, json_number, key_of, meaning, scalar_of
-from trueup.toolkit.syntax import TOO_DEEP, syntax_fault, template_hint
+from trueup.toolkit.syntax import (
+    DEEPEST,
+    INSIDE_ITSELF,
+    MOST_ALIASED,
+    NO_ANCHOR,
+    NO_FIT,
+    NO_MAPPING,
+    TOO_DEEP,
+    TOO_MUCH,
+    syntax_fault,
+    template_hint,
+)
 
-DEEPEST: Final = 100
-"""Mappings and lists inside each other; the deepest known CustomResourceDefinitions have about forty."""
-MOST_ALIASED: Final = 100_000
-"""Nodes that the aliases of one file may expand to; one counts once more for every 64 characters."""
 MOST_FAULTS: Final = 50
 """Faults that are collected before reading gives up."""
 
@@ -161,7 +168,7 @@ class _Composer:
         merged: dict[str, object] = {}
         for mapping in reversed(mappings):
             if not isinstance(mapping, dict):
-                self._fault(event, "`<<` takes a mapping or a list of mappings", "name an anchored mapping, such as `<<: *defaults`")
+                self._fault(event, *NO_MAPPING)
                 return {}
             merged |= mapping
         return merged
@@ -179,7 +186,7 @@ class _Composer:
         try:
             value = scalar_of(event.value, event.implicit[0], event.tag)
         except ValueError:
-            self._fault(event, "the value does not fit its tag", "remove the tag, or write a value of that kind")
+            self._fault(event, *NO_FIT)
             return event.value
         except LookupError:
             self._unknown_tag(event)
@@ -197,10 +204,10 @@ class _Composer:
     def _alias(self, event: AliasEvent, depth: int) -> object:
         value = self.anchors.get(event.anchor, _NOTHING)
         if value is _NOTHING:
-            self._fault(event, "the alias has no anchor above it", "quote a value that begins with `*`, or name an anchor of this document")
+            self._fault(event, *NO_ANCHOR)
             return None
         if value is _OPEN:
-            self._fault(event, "the alias stands inside of what it names", "write the value out")
+            self._fault(event, *INSIDE_ITSELF)
             return None
         return self._copy(value, event, depth)
 
@@ -208,7 +215,7 @@ class _Composer:
         """The anchored value once more: what reads a document may change one place and not the other."""
         self.aliased += 1 + (len(value) // 64 if isinstance(value, str) else 0)
         if self.aliased > MOST_ALIASED:
-            self._stop(event, "the aliases expand to too much", f"at most {MOST_ALIASED} values may come from the aliases of a file")
+            self._stop(event, *TOO_MUCH)
         if isinstance(value, dict | list) and depth >= DEEPEST:
             self._stop(event, *TOO_DEEP)
         if isinstance(value, dict):

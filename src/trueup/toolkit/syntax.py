@@ -8,7 +8,18 @@ from yaml.reader import ReaderError
 
 from trueup.model.errors import Fault
 
+DEEPEST: Final = 100
+"""Mappings and lists inside each other; the deepest known CustomResourceDefinitions have about forty."""
+MOST_ALIASED: Final = 100_000
+"""Nodes that the aliases of one file may expand to; one counts once more for every 64 characters."""
+
+# What whoever reads a YAML file says of it: the message, and the hint.
 TOO_DEEP: Final = ("the nesting is too deep", "put fewer mappings and lists inside each other")
+TOO_MUCH: Final = ("the aliases expand to too much", f"at most {MOST_ALIASED} values may come from the aliases of a file")
+NO_ANCHOR: Final = ("the alias has no anchor above it", "quote a value that begins with `*`, or name an anchor of this document")
+INSIDE_ITSELF: Final = ("the alias stands inside of what it names", "write the value out")
+NO_MAPPING: Final = ("`<<` takes a mapping or a list of mappings", "name an anchored mapping, such as `<<: *defaults`")
+NO_FIT: Final = ("the value does not fit its tag", "remove the tag, or write a value of that kind")
 
 _CONFLICT: Final = re.compile(r"^(<<<<<<<|>>>>>>>) ", re.MULTILINE)
 _TEMPLATE_HINT: Final = "it looks like a template: render it with the tool that it belongs to, or quote the value"

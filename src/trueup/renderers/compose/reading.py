@@ -21,9 +21,9 @@ from yaml.events import (
 
 from trueup.renderers.compose.located import Faults, Place, Row, Table, clone
 from trueup.renderers.compose.scalars import is_date, scalar
-from trueup.toolkit.composer import DEEPEST, MOST_ALIASED, is_merge, mark_of
+from trueup.toolkit.composer import is_merge, mark_of
 from trueup.toolkit.scalars import TAGS
-from trueup.toolkit.syntax import TOO_DEEP, syntax_fault
+from trueup.toolkit.syntax import DEEPEST, INSIDE_ITSELF, MOST_ALIASED, NO_ANCHOR, NO_FIT, NO_MAPPING, TOO_DEEP, TOO_MUCH, syntax_fault
 
 Steps = tuple[str, ...]
 _OPEN: Final = object()
@@ -156,7 +156,7 @@ class _Walk:
         value = self._node(event, depth)
         mappings = list(value) if isinstance(value, Row) and isinstance(event, SequenceStartEvent) else [value]
         if not all(isinstance(each, Table) for each in mappings):
-            self._fault(event, "`<<` takes a mapping or a list of mappings", "name an anchored mapping, such as `<<: *defaults`")
+            self._fault(event, *NO_MAPPING)
             return []
         return mappings
 
@@ -172,7 +172,7 @@ class _Walk:
         try:
             value = scalar(event.value, event.implicit[0], event.tag)
         except ValueError:
-            self._fault(event, "the value does not fit its tag", "remove the tag, or write a value of that kind")
+            self._fault(event, *NO_FIT)
             return None
         except LookupError:
             self._unknown_tag(event)
@@ -184,14 +184,14 @@ class _Walk:
     def _alias(self, event: AliasEvent) -> Any:
         value = self.anchors.get(event.anchor, self)
         if value is self:
-            self._fault(event, "the alias has no anchor above it", "quote a value that begins with `*`, or name an anchor of this document")
+            self._fault(event, *NO_ANCHOR)
             return None
         if value is _OPEN:
-            self._fault(event, "the alias stands inside of what it names", "write the value out")
+            self._fault(event, *INSIDE_ITSELF)
             return None
         self.aliased += _size(value)
         if self.aliased > MOST_ALIASED:
-            self._stop(event, "the aliases expand to too much", f"at most {MOST_ALIASED} values may come from the aliases of a file")
+            self._stop(event, *TOO_MUCH)
         return clone(value)
 
     def _expect_tag(self, event: Any, known: tuple[str, str]) -> None:
