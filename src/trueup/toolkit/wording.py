@@ -6,8 +6,6 @@ from typing import Final
 
 from pydantic_core import ErrorDetails
 
-from trueup.model.application import NAME_PATTERN
-
 _MUST_BE: Final = {
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
@@ -36,7 +34,10 @@ _BOUNDED: Final = {
 }
 _VERBS: Final = ("must ", "is ")
 _CHOICES: Final = ("enum", "literal_error")
-_NAME: Final = "must be a name of lower-case letters, digits, `-` and `.`, at most 63"
+_PATTERNS: Final = {
+    r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$": "must be a name of lower-case letters, digits, `-` and `.`, at most 63",
+}
+"""Expressions that nobody wants to read, and what they mean."""
 
 
 def wording(fault: ErrorDetails) -> str:
@@ -51,7 +52,7 @@ def wording(fault: ErrorDetails) -> str:
     if kind in _CHOICES:
         return f"must be {str(context['expected']).replace(chr(39), '`')}"
     if kind == "string_pattern_mismatch":
-        return _NAME if context["pattern"] == NAME_PATTERN else f"must match `{context['pattern']}`"
+        return _PATTERNS.get(context["pattern"], f"must match `{context['pattern']}`")
     if kind == "value_error":
         return fault["msg"].removeprefix("Value error, ")
     return re.sub("^(Input|String|Tuple|List|Dictionary) should ", "must ", fault["msg"])
