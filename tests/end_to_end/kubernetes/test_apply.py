@@ -174,10 +174,12 @@ async def test_an_application_makes_its_namespace_where_it_asks_for_that(shop: S
     desired = shop.desired(page, namespace=name, create_namespace=True)
     await shop.make(desired)
     assert await shop.changes(desired) == {}
+    made = set(shop.cluster.get(f"/api/v1/namespaces/{name}")["metadata"]["annotations"])
+    assert made == {"trueup.dev/object", "trueup.dev/revision", "trueup.dev/prune"}
     other = shop.desired(page | {"metadata": {"name": "other", "namespace": name}}, name="till", namespace=name, create_namespace=True)
     assert set(await shop.changes(other)) == {f"ConfigMap/{name}/other"}
     await shop.make(replace(desired, manifests=(), removed=True))
-    assert shop.cluster.get(f"/api/v1/namespaces/{name}") is not None
+    assert "annotations" not in shop.cluster.get(f"/api/v1/namespaces/{name}")["metadata"]
     assert shop.cluster.get(f"{shop.path('configmaps', name)}/page") is None
 
 

@@ -246,6 +246,11 @@ async def test_what_a_webhook_keeps_from_being_tried_out_is_planned_unverified_a
             await shop.make(desired)
             assert shop.get("configmaps", "page")["data"] == {"colour": "red", "injected": "by the webhook"}
             assert await shop.changes(desired) == {}
+            # What Git no longer says goes, though nobody could try it out.
+            await shop.make(shop.desired(shop.config_map("page", {"colour": "red", "more": "x"})))
+            await shop.make(desired)
+            assert shop.get("configmaps", "page")["data"] == {"colour": "red", "injected": "by the webhook"}
+            assert await shop.changes(desired) == {}
         assert asked
         assert not any(asked)
 

@@ -140,6 +140,12 @@ def test_a_hook_whose_name_only_begins_in_git_is_named_after_its_content(place: 
     [second] = jobs(place)
     assert second != first, "one of other content takes its place"
     assert place.trueup("plan", "--all").code == 0
+    # What was the hook of an application under its old name is the hook of the same one under its new name.
+    place.commit({"trueup.yaml": place.declarations(place.application("site", path="web", policy={"timeout": "20s"}))})
+    renamed = place.trueup("apply")
+    assert renamed.code == 0, renamed.err
+    assert jobs(place) == [second]
+    assert "/site:" in place.get("batch/v1/jobs", second)["metadata"]["annotations"]["trueup.dev/object"]
 
 
 def test_nothing_is_deleted_while_the_hook_before_it_fails(place: Place) -> None:

@@ -12,6 +12,8 @@ from tests.end_to_end.kubernetes.test_clusters import joined
 from tests.end_to_end.kubernetes.test_walk import Place, config_map, deployment
 from tests.testbed.kubernetes.cluster import Cluster, wait_until
 from trueup.model.manifest import Body
+from trueup.model.plan import Verb
+from trueup.model.run import RunState
 
 MERGE = "application/merge-patch+json"
 
@@ -339,8 +341,15 @@ async def test_a_kind_gets_a_new_version_along_with_its_objects(place: Place) ->
     def files(storage: str, *served: str) -> list[Body]:
         *_, kind = kind_and_objects(place, 0)
         [first] = kind["spec"]["versions"]
-        versions = [{**first, "name": name, "storage": name == storage} for name in served]
-        objects = {"apiVersion": f"{group}/{storage}", "kind": "Widget", "metadata": {"name": "one"}, "spec": {"size": len(served)}}
+
+        def schema(version: str) -> Body:
+            # The new version has a field that the old one does not, into which the server cannot bring what was applied before.
+            properties = {"size": {"type": "integer"}, **({"colour": {"type": "string"}} if version == "v2" else {})}
+            return {"openAPIV3Schema": {"type": "object", "properties": {"spec": {"type": "object", "properties": properties}}}}
+
+        versions = [{**first, "name": name, "storage": name == storage, "schema": schema(name)} for name in served]
+        spec = {"size": len(served), **({"colour": "red"} if storage == "v2" else {})}
+        objects = {"apiVersion": f"{group}/{storage}", "kind": "Widget", "metadata": {"name": "one"}, "spec": spec}
         return [objects, {**kind, "spec": {**kind["spec"], "versions": versions}}]
 
     def size(version: str) -> int:
@@ -358,4 +367,7 @@ async def test_a_kind_gets_a_new_version_along_with_its_objects(place: Place) ->
         place.cluster.request("PATCH", f"/apis/{group}/v2/namespaces/{place.namespace}/widgets/one", {"spec": {"size": 9}}, MERGE)
         await eventually(lambda: size("v2") == 2)
         await eventually(lambda: synced(operator, "web"))
-        assert "failed" not in {run.state for run in await operator.history("web")}
+        *later, first = await operator.history("web")
+        assert {run.state for run in (*later, first)} == {RunState.SUCCEEDED}
+        # What was there was there for the plan, too.
+        assert {outcome.verb for run in later for outcome in run.outcomes} == {Verb.UPDATE}

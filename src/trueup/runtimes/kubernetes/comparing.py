@@ -7,7 +7,7 @@ from trueup.model.manifest import Body, digest_of
 from trueup.model.plan import Change
 from trueup.model.secret import Secret
 from trueup.runtimes.kubernetes.concealing import concealed, is_secret, known_values, secret_of, shown
-from trueup.runtimes.kubernetes.fields import Managed, leaves
+from trueup.runtimes.kubernetes.fields import Managed, beyond, leaves, values
 from trueup.runtimes.kubernetes.ignoring import Ignored, pruned
 from trueup.runtimes.kubernetes.live import LiveObject, comparable
 from trueup.runtimes.kubernetes.marks import owner_in
@@ -26,12 +26,16 @@ def changes_between(before: Body | None, after: Body, known: frozenset[str]) -> 
 
 
 def declared_changes(wanted: Wanted, live: LiveObject) -> tuple[Change, ...]:
-    """What differs in the fields that Git declares, as far as it can be told without the server's own knowledge of defaults and units."""
+    """What differs in the fields that Git declares, and what is ours and Git no longer says: as far as it can be told without the server's
+    own knowledge of defaults and units."""
     known = known_values(wanted.body)
     before, after = concealed(comparable(live.body), known), _by_value(comparable(wanted.body))
     ignored = wanted.ignored(live)
-    found = changes(_beside(after, before), after)
-    return tuple(Change(each.path, shown(each.before), shown(each.after)) for each in found if not (ignored and ignored(each.path)))
+    found = [Change(each.path, shown(each.before), shown(each.after)) for each in changes(_beside(after, before), after)]
+    told = {each.path for each in found}
+    left = values(beyond(live.ours, wanted.configuration(live.revision, live)), before)
+    found += [Change(path, shown(value), None) for path, value in left.items() if path not in told]
+    return tuple(each for each in found if not (ignored and ignored(each.path)))
 
 
 def seen_of(live: LiveObject | None, owner: Owner, wanted: Wanted | None) -> str:
@@ -44,7 +48,8 @@ def seen_of(live: LiveObject | None, owner: Owner, wanted: Wanted | None) -> str
         return ""
     whose = owner_in(live.body)
     known = known_values(wanted.body) if wanted else frozenset()
-    body = concealed(comparable(live.body), known)
+    # In which version of its kind the server gave it says nothing of the object.
+    body = {**concealed(comparable(live.body), known), "apiVersion": ""}
     counted: Any = body if whose != owner else _compared(live, body, wanted, wanted.ignored(live) if wanted else None)
     # The value of a Secret is in no digest, from which it could be guessed: any write to it moves its version.
     lock = live.resource_version if is_secret(live.body) else ""

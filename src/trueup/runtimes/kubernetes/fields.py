@@ -85,6 +85,18 @@ def plus(fields: Fields, other: Fields) -> Fields:
     return {name: plus(fields.get(name, {}), other.get(name, {})) for name in {**fields, **other}}
 
 
+def beyond(fields: Fields, said: Any) -> Fields:
+    """The part of a set that an object, as somebody wrote it, does not have."""
+    rest: Fields = {}
+    for name, under in fields.items():
+        step = _step(name, said) if name != "." else None
+        if step is not None and under and (more := beyond(under, said[step])):
+            rest[name] = more
+        elif step is None and name != ".":
+            rest[name] = under
+    return rest
+
+
 def both(fields: Fields, other: Fields) -> Fields:
     """What is in both sets."""
     shared: Fields = {}
@@ -114,4 +126,4 @@ def _step(name: str, body: Any) -> str | int | None:
 
 def _has(item: Any, keys: dict[str, Any]) -> bool:
     # A key may have a default (`protocol: TCP`) which the object was not written with.
-    return isinstance(item, dict) and all(item.get(name) == value for name, value in keys.items())
+    return isinstance(item, dict) and all(item.get(name, value) == value for name, value in keys.items())

@@ -12,11 +12,16 @@ from trueup.runtimes.kubernetes.wanted import Wanted
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """The hooks that take part in a run. ``standing``: the places of all that has one in a sync."""
+    """The hooks that take part in a run.
+
+    ``standing``: the places of all that has one in a sync. ``others``: what stands under the name of a hook and is another application's,
+    with the name of that.
+    """
 
     wanted: Mapping[Key, Wanted]
     standing: Mapping[Key, Place]
     removed: bool
+    others: Mapping[Key, str]
 
     @property
     def first(self) -> dict[Key, int]:
@@ -32,42 +37,43 @@ class Hooks:
         waves = self.first
         if self.removed:
             waves = {**hook_waves(self._bodies, Phase.POST_DELETE, last + 1), **waves}
-        yield from (_run(self.wanted[key], wave, When.ALWAYS) for key, wave in waves.items())
+        yield from (self._run(key, wave, When.ALWAYS) for key, wave in waves.items())
         behind = max((last, *waves.values())) + 1
         failing = {} if self.removed else hook_waves(self._bodies, Phase.SYNC_FAIL, behind)
-        yield from (_run(self.wanted[key], wave, When.FAILED) for key, wave in failing.items())
+        yield from (self._run(key, wave, When.FAILED) for key, wave in failing.items())
         behind = max((behind, *failing.values())) + 1
         yield from (_clear(self.wanted[key], behind) for key in waves if _wants_to_go(self.wanted[key]))
+
+    def _run(self, key: Key, wave: int, when: When) -> Action:
+        """A hook has nothing to be compared with: it is made anew in each run that changes something."""
+        wanted = self.wanted[key]
+        phases = ", ".join(sorted(wanted.options.phases))
+        return Action(
+            verb=Verb.CREATE,
+            key=key,
+            when=when,
+            wave=wave,
+            verified=False,
+            reason=f"runs as a hook: {phases}" if when is When.ALWAYS else f"runs as a hook if this run fails: {phases}",
+            origin=wanted.manifest.origin,
+            desired=wanted.digest,
+            owner=self.others.get(key, ""),
+        )
 
     @property
     def _bodies(self) -> dict[Key, Body]:
         return {key: wanted.body for key, wanted in self.wanted.items()}
 
 
-def _run(wanted: Wanted, wave: int, when: When) -> Action:
-    """A hook has nothing to be compared with: it is made anew in each run that changes something."""
-    phases = ", ".join(sorted(wanted.options.phases))
-    return Action(
-        verb=Verb.CREATE,
-        key=wanted.key,
-        when=when,
-        wave=wave,
-        verified=False,
-        reason=f"runs as a hook: {phases}" if when is When.ALWAYS else f"runs as a hook if this run fails: {phases}",
-        origin=wanted.manifest.origin,
-        desired=wanted.digest,
-    )
-
-
 def _clear(wanted: Wanted, wave: int) -> Action:
-    """Where the run goes well, its end takes away what wants to go."""
+    """What wants to go at the end of a run that fails; where it goes well, its end takes it away by itself."""
     policies = ", ".join(sorted(wanted.options.delete_policies - {DeletePolicy.BEFORE_HOOK_CREATION}))
     return Action(
         verb=Verb.DELETE,
         key=wanted.key,
         when=When.FAILED,
         wave=wave,
-        reason=f"a hook that goes if this run fails: {policies}",
+        reason=f"a hook that goes when the run ends: {policies}",
         origin=wanted.manifest.origin,
         desired=wanted.digest,
     )

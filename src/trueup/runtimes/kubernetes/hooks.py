@@ -14,6 +14,8 @@ from trueup.model.contracts import Objection
 from trueup.model.manifest import WAVE_ANNOTATION, Body
 
 REPLACE_ANNOTATION: Final = "trueup.dev/replace"
+PRUNE_ANNOTATION: Final = "trueup.dev/prune"
+STAYS: Final = "disabled"
 
 _ARGO: Final = "argocd.argoproj.io/"
 _FLUX: Final = "kustomize.toolkit.fluxcd.io/"
@@ -74,8 +76,8 @@ class Options:
     """What one manifest asks for.
 
     ``phases`` are empty for an object that is no hook. ``prune``: when it leaves Git; ``delete``: when its application does.
-    ``replace``: the whole object is exchanged, undeclared fields go. ``recreate``: it may be deleted and made anew where a field cannot be
-    changed. ``skip_dry_run``: it is no fault that the cluster does not know its kind yet. ``prune_last``: it is pruned after all others.
+    ``recreate``: it may be deleted and made anew where a field cannot be changed. ``skip_dry_run``: it is no fault that the cluster does
+    not know its kind yet. ``prune_last``: it is pruned after all others.
     """
 
     wave: int = 0
@@ -84,7 +86,6 @@ class Options:
     occasion: Occasion = Occasion.ALWAYS
     prune: Removing = Removing.DELETE
     delete: Removing = Removing.DELETE
-    replace: bool = False
     recreate: bool = False
     skip_dry_run: bool = False
     create_namespace: bool = False
@@ -133,6 +134,8 @@ _HELM_DEFINITION: Final = "crd-install"
 """Helm 2 called definitions hooks; they are objects like any other."""
 
 _KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
+    PRUNE_ANNOTATION: (STAYS, "enabled"),
+    REPLACE_ANNOTATION: ("allowed",),
     f"{_ARGO}hook": tuple(Phase),
     f"{_ARGO}hook-delete-policy": tuple(DeletePolicy),
     f"{_HELM}hook": (*_HELM_PHASES, _HELM_DEFINITION),
@@ -145,11 +148,11 @@ _REMOVING: Final = {"false": Removing.KEEP, "confirm": Removing.CONFIRM}
 def options_of(body: Body) -> Options:
     """What a manifest asks for. What is not understood counts as not said; ``objections_of`` tells it."""
     said = annotations_of(body)
-    if not any(name.startswith((_ARGO, _FLUX, _HELM)) or name in (WAVE_ANNOTATION, REPLACE_ANNOTATION) for name in said):
+    if not any(name.startswith((_ARGO, _FLUX, _HELM)) or name in (WAVE_ANNOTATION, REPLACE_ANNOTATION, PRUNE_ANNOTATION) for name in said):
         return PLAIN
     options = _argo_options(said)
     flux = {name: said.get(_FLUX + name, "").lower() for name in ("prune", "force", "reconcile")}
-    stays = said.get(f"{_HELM}resource-policy", "").strip().lower() == "keep" or flux["prune"] == "disabled"
+    stays = STAYS in (flux["prune"], said.get(PRUNE_ANNOTATION)) or said.get(f"{_HELM}resource-policy", "").strip().lower() == "keep"
     recreate = said.get(REPLACE_ANNOTATION) == "allowed" or options.get("Force") == "true" or flux["force"] == "enabled"
     merging = Merging.IGNORE if flux["reconcile"] == "disabled" else _merging(said)
     return Options(
@@ -159,7 +162,6 @@ def options_of(body: Body) -> Options:
         occasion=_occasion(said),
         prune=Removing.KEEP if stays else _REMOVING.get(options.get("Prune", ""), Removing.DELETE),
         delete=Removing.KEEP if stays else _REMOVING.get(options.get("Delete", ""), Removing.DELETE),
-        replace=options.get("Replace") == "true",
         recreate=recreate,
         skip_dry_run=options.get("SkipDryRunOnMissingResource") == "true",
         create_namespace=options.get("CreateNamespace") == "true",

@@ -62,6 +62,11 @@ class LiveObject:
         """Who owns which fields."""
         return managers(self.body)
 
+    @property
+    def applied_as(self) -> str:
+        """The version of its kind in which we applied it last; empty when we never did."""
+        return next((each.api_version for each in self.managers if each.ours), "")
+
     @cached_property
     def ours(self) -> Fields:
         """The fields that we own."""

@@ -20,7 +20,6 @@ ADDITIONAL_NAMESPACES: Final = "applyset.kubernetes.io/additional-namespaces"
 OWNER: Final = "trueup.dev/owner"
 OBJECT: Final = "trueup.dev/object"
 REVISION: Final = "trueup.dev/revision"
-REPLACE: Final = "trueup.dev/replace"
 RUN: Final = "trueup.dev/run"
 
 

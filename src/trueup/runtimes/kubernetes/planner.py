@@ -14,7 +14,7 @@ from trueup.model.manifest import Key, Manifest, Origin
 from trueup.model.plan import Action, Verb
 from trueup.runtimes.kubernetes.client.definitions import kinds_declared
 from trueup.runtimes.kubernetes.cluster import Cluster
-from trueup.runtimes.kubernetes.hooks import Occasion, Options, Phase, options_of
+from trueup.runtimes.kubernetes.hooks import PRUNE_ANNOTATION, STAYS, Occasion, Options, Phase, options_of
 from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.marks import Marks
 from trueup.runtimes.kubernetes.order import FIRST
@@ -26,7 +26,6 @@ from trueup.runtimes.kubernetes.views import View
 from trueup.runtimes.kubernetes.wanted import Wanted, completed, distinct, settled
 from trueup.toolkit.together import together
 
-KEEP_ANNOTATION: Final = "helm.sh/resource-policy"
 _SERVED_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 0.1
 
@@ -131,7 +130,7 @@ class Planner:
         if live is not None and not self.marks.claims(live.body):
             self.settled.namespaces.add(key.name)
             return None
-        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": key.name, "annotations": {KEEP_ANNOTATION: "keep"}}}
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": key.name, "annotations": {PRUNE_ANNOTATION: STAYS}}}
         origin = Origin(desired.application.file, desired.application.line, desired.revision)
         return Wanted(key, body, Manifest(key, body, origin), NAMESPACES, self.marks, desired.application.spec.ignore)
 
@@ -161,12 +160,17 @@ class Planner:
     async def _tried(self, trials: Trials, wanted: Wanted, members: Mapping[Key, LiveObject]) -> Trial:
         live = members.get(wanted.key)
         if wanted.options.is_hook:
-            return Trial(wanted, live)
+            return Trial(wanted, live or await self._of_another(wanted))
         if live is not None and self.marks.claims(live.body) and self.settled.holds(wanted, live):
             return Trial(wanted, live, live.body)
-        # Two versions of one kind do not compare: the object is looked at in the manifest's own.
-        known = live is not None and wanted.resource is not None and live.body["apiVersion"] == wanted.resource.api_version
+        # Two versions of one kind do not compare: the object is looked at in the manifest's own, if that is served.
+        known = live is not None and (not wanted.served or wanted.body["apiVersion"] == live.body["apiVersion"])
         return await trials.of(wanted, live if known else UNLOOKED)
+
+    async def _of_another(self, hook: Wanted) -> LiveObject | None:
+        """What is there under the name of a hook, when it is not ours: the application may have had another name before."""
+        known = hook.resource is not None and hook.served
+        return await self.view.current(hook.resource, hook.key) if hook.resource and known else None
 
     def _note(self, trials: Iterable[Trial], actions: Iterable[Action]) -> None:
         by_key = {action.key: action for action in actions}

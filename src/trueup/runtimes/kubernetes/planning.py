@@ -8,7 +8,7 @@ import msgspec
 from trueup.model.application import Removal
 from trueup.model.contracts import Desired, Owner
 from trueup.model.errors import Refused
-from trueup.model.manifest import Body
+from trueup.model.manifest import Body, Key
 from trueup.model.plan import Action, Change, Effect, Verb
 from trueup.runtimes.kubernetes.comparing import changes_between, declared_changes, seen_of
 from trueup.runtimes.kubernetes.concealing import concealed, known_values, shown
@@ -17,7 +17,7 @@ from trueup.runtimes.kubernetes.hook_actions import Hooks
 from trueup.runtimes.kubernetes.hooks import Merging, Removing, declared_annotations, options_of
 from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.marks import Marks, metadata, owner_in
-from trueup.runtimes.kubernetes.order import places, removals
+from trueup.runtimes.kubernetes.order import in_ranks, places, removals
 from trueup.runtimes.kubernetes.taking import added_by_hand, going, hands, set_by, taken_fields
 from trueup.runtimes.kubernetes.trial import Trial
 
@@ -40,17 +40,29 @@ def actions_of(desired: Desired, trials: Sequence[Trial], leaving: Sequence[Live
     strict = desired.application.policy.self_heal == "strict"
     standing = places({trial.wanted.key: trial.wanted.body for trial in trials})
     kept = [_Planning(trial, marks, strict).action(standing[trial.wanted.key].wave) for trial in trials if not trial.wanted.options.is_hook]
-    hooks = Hooks({trial.wanted.key: trial.wanted for trial in trials if trial.wanted.options.is_hook}, standing, desired.removed)
+    running = [trial for trial in trials if trial.wanted.options.is_hook]
+    others = {each.wanted.key: _name(marks.owner, other) for each in running if (other := _other(each.live, marks))}
+    hooks = Hooks({trial.wanted.key: trial.wanted for trial in running}, standing, desired.removed, others)
     made = [*(place.wave for place in standing.values()), *hooks.first.values()]
     going = list(_leaving(desired, made, leaving, marks.owner))
     last = max((*made, *(action.wave for action in going)), default=0)
     moving = [action for action in (*kept, *going) if action.verb is not Verb.UNCHANGED]
-    running = list(hooks.actions(moving, last))
-    keys = {action.key for action in (*moving, *running)}
-    for action in [*kept, *running]:
+    run = list(hooks.actions(moving, last))
+    keys = {action.key for action in (*moving, *run)}
+    for action in (each for group in in_turn([*kept, *run, *going]) for each in group):
         after = tuple(key for key in standing[action.key].after if key in keys) if action.key in standing else ()
         yield msgspec.structs.replace(action, after=after) if after else action
-    yield from going
+
+
+def in_turn(actions: Iterable[Action]) -> list[list[Action]]:
+    """Those of one wave in the order in which they are carried out: what is made by kind, then in the reverse order what goes."""
+    every = list(actions)
+    made, going = ([action for action in every if bool(action.desired) is wanted] for wanted in (True, False))
+    return [*in_ranks(made, _key), *in_ranks(going, _key, reverse=True)]
+
+
+def _key(action: Action) -> Key:
+    return action.key
 
 
 class _Planning:
@@ -61,6 +73,7 @@ class _Planning:
         self.wanted = trial.wanted
         self.live = trial.live
         self.owner = marks.owner
+        self.marks = marks
         self.ours = marks.claims(trial.live.body) if trial.live else False
         self.strict = strict and trial.wanted.options.merging is not Merging.MERGE
         self.known = known_values(trial.wanted.body)
@@ -68,7 +81,7 @@ class _Planning:
     def action(self, wave: int) -> Action:
         changes = self._changes()
         verb = self._verb(changes)
-        other = owner_in(self.live.body) if self.live and not self.ours else None
+        other = _other(self.live, self.marks)
         return Action(
             verb=verb,
             key=self.wanted.key,
@@ -185,6 +198,11 @@ def _as_declared(live: LiveObject) -> Body:
 
 def _among(path: str, changes: Iterable[Change]) -> bool:
     return any(path == each.path or path.startswith((f"{each.path}.", f"{each.path}[")) for each in changes)
+
+
+def _other(live: LiveObject | None, marks: Marks) -> Owner | None:
+    """Whose an object is, when it is another application's."""
+    return owner_in(live.body) if live and not marks.claims(live.body) else None
 
 
 def _whose(owner: Owner, other: Owner | None) -> str:

@@ -7,6 +7,7 @@ from trueup.model.manifest import Body
 from trueup.model.secret import MASK
 from trueup.runtimes.kubernetes.client.request import Answer, Reason, Refusal
 from trueup.runtimes.kubernetes.concealing import is_secret, secrets_in
+from trueup.runtimes.kubernetes.live import LiveObject
 
 _IMMUTABLE: Final = re.compile(
     r"immutable|may not change once set|may not be changed|cannot change roleRef|updates to [\w ]+ are forbidden"
@@ -45,6 +46,16 @@ def immutable_fields(refusal: Refusal) -> str:
 def cannot_be_tried(answer: Answer) -> bool:
     """Whether the server can apply an object, but cannot say what would come of it."""
     return answer.refusal is not None and bool(_NO_DRY_RUN.search(answer.refusal.message))
+
+
+def mentions_last_version(answer: Answer) -> bool:
+    """Whether the server failed to bring the object into the version in which it was last applied, to see what goes."""
+    return answer.refusal is not None and "last applied version" in answer.refusal.message
+
+
+def is_outgrown(answer: Answer, live: LiveObject) -> bool:
+    """The same, and it was another version than the object is looked at in: one that lacks a field."""
+    return mentions_last_version(answer) and live.applied_as not in ("", live.body["apiVersion"])
 
 
 def lacks_namespace(answer: Answer) -> bool:

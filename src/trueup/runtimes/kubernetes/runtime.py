@@ -20,9 +20,9 @@ from trueup.runtimes.kubernetes.judging import Judge
 from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.logs import logs
 from trueup.runtimes.kubernetes.marks import OWNER, PART_OF, Marks, owner_in
-from trueup.runtimes.kubernetes.order import in_ranks
 from trueup.runtimes.kubernetes.parent import Parent, group_kind
 from trueup.runtimes.kubernetes.planner import Limits, Planner
+from trueup.runtimes.kubernetes.planning import in_turn
 from trueup.runtimes.kubernetes.records import Records
 from trueup.runtimes.kubernetes.settled import Settled
 from trueup.runtimes.kubernetes.target import Specification
@@ -113,7 +113,7 @@ class KubernetesRuntime:
             for action in actions:
                 yield _not_written(action, refused)
             return
-        for group in _in_turn(actions):
+        for group in in_turn(actions):
             async for outcome in as_they_come(self._carry_out(writer, wanted.get(action.key), action) for action in group):
                 yield outcome
         self._settled.keep()
@@ -285,16 +285,6 @@ def _not_written(action: Action, refused: Mapping[Key, str]) -> Outcome:
     return Outcome(
         action.key, action.verb, "skipped", f"not written: {len(refused)} of this wave {'was' if len(refused) == 1 else 'were'} refused"
     )
-
-
-def _in_turn(actions: Sequence[Action]) -> list[list[Action]]:
-    """A batch in the order of kinds: what is made first, then in the reverse order what goes."""
-    made, going = ([action for action in actions if bool(action.desired) is wanted] for wanted in (True, False))
-    return [*in_ranks(made, _key), *in_ranks(going, _key, reverse=True)]
-
-
-def _key(action: Action) -> Key:
-    return action.key
 
 
 def _short(key: Key) -> Key:

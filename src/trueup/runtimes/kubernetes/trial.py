@@ -12,7 +12,7 @@ from trueup.runtimes.kubernetes.fields import our_fields, paths, values
 from trueup.runtimes.kubernetes.hooks import Merging
 from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.parent import group_kind
-from trueup.runtimes.kubernetes.refusals import cannot_be_tried, immutable_fields, is_immutable, words
+from trueup.runtimes.kubernetes.refusals import cannot_be_tried, immutable_fields, is_immutable, is_outgrown, mentions_last_version, words
 from trueup.runtimes.kubernetes.taking import going, in_the_way, removal, taken_fields
 from trueup.runtimes.kubernetes.wanted import Wanted
 from trueup.toolkit.difference import resolve
@@ -65,7 +65,9 @@ class Trials:
         """Try one out. Raises Unreachable."""
         resource = wanted.resource
         if f"kind {group_kind(wanted.key)}" in self.coming:
-            return Trial(wanted, None, unverified=f"its kind {group_kind(wanted.key)} is made by this very plan")
+            known = live if isinstance(live, LiveObject) else None
+            what = f"its version {wanted.body.get('apiVersion')}" if known else f"its kind {group_kind(wanted.key)}"
+            return Trial(wanted, known, unverified=f"{what} is made by this very plan")
         if resource is None:
             return _of_unknown_kind(wanted)
         if f"namespace {wanted.key.namespace}" in self.coming:
@@ -116,6 +118,8 @@ class Trials:
             return Trial(wanted, live, refusal=f"the cluster does not serve the kind {group_kind(wanted.key)}", unserved=True)
         if live is not None and is_immutable(answer):
             return Trial(wanted, live, immutable=immutable_fields(answer.refusal))
+        if live is not None and is_outgrown(answer, live):
+            return Trial(wanted, live, unverified=f"it was last applied as {live.applied_as}, which does not have all of its fields")
         if cannot_be_tried(answer):
             return Trial(wanted, live, unverified="an admission webhook cannot be asked without effect")
         if live is not None and wanted.options.merging is not Merging.MERGE and (blocking := in_the_way(live, answer.refusal)):
@@ -133,7 +137,7 @@ def _is_of(answer: Answer, live: LiveObject | None) -> bool:
 
 def _may_be_in_the_way(answer: Answer) -> bool:
     """Whether a refusal may have to do with what is there."""
-    return is_immutable(answer) or cannot_be_tried(answer) or answer.says(Reason.INVALID)
+    return is_immutable(answer) or cannot_be_tried(answer) or answer.says(Reason.INVALID) or mentions_last_version(answer)
 
 
 def _of_unknown_kind(wanted: Wanted) -> Trial:

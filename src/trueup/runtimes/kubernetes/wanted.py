@@ -54,7 +54,7 @@ class Wanted:
     @property
     def may_be_replaced(self) -> bool:
         """Whether the object itself allows to be made anew."""
-        return self.options.recreate or self.options.replace
+        return self.options.recreate
 
     def ignored(self, live: LiveObject | None) -> Ignored | None:
         """What is left alone in the object as it is."""

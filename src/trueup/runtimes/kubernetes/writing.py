@@ -17,11 +17,11 @@ from trueup.runtimes.kubernetes.cluster import Cluster, Lock
 from trueup.runtimes.kubernetes.comparing import changes_between, seen_of
 from trueup.runtimes.kubernetes.concealing import known_values
 from trueup.runtimes.kubernetes.fields import our_fields
-from trueup.runtimes.kubernetes.hooks import DeletePolicy, Merging
+from trueup.runtimes.kubernetes.hooks import PRUNE_ANNOTATION, DeletePolicy, Merging
 from trueup.runtimes.kubernetes.live import LiveObject
-from trueup.runtimes.kubernetes.marks import OBJECT, OWNER, PART_OF, REVISION, RUN, Marks, annotations, labels, metadata
+from trueup.runtimes.kubernetes.marks import OBJECT, OWNER, PART_OF, REVISION, RUN, Marks, annotations, labels, metadata, owner_in
 from trueup.runtimes.kubernetes.paths import pointer
-from trueup.runtimes.kubernetes.refusals import cannot_be_tried, words
+from trueup.runtimes.kubernetes.refusals import cannot_be_tried, is_outgrown, words
 from trueup.runtimes.kubernetes.taking import in_the_way, set_by, taken_fields, transfer
 from trueup.runtimes.kubernetes.views import View
 from trueup.runtimes.kubernetes.wanted import Wanted
@@ -30,7 +30,7 @@ from trueup.runtimes.kubernetes.wanted import Wanted
 _TRIES: Final = 8
 _GONE_SECONDS: Final = 10.0
 _LOOK_SECONDS: Final = 0.1
-_MARKS: Final[dict[str, tuple[str, ...]]] = {"labels": (PART_OF, OWNER), "annotations": (OBJECT, REVISION)}
+_MARKS: Final[dict[str, tuple[str, ...]]] = {"labels": (PART_OF, OWNER), "annotations": (OBJECT, REVISION, PRUNE_ANNOTATION)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class Writer:
         configuration = wanted.configuration(self.desired.revision, live)
         answer = await self.cluster.write(resource, configuration, Lock.of(taken))
         blocking = in_the_way(taken, answer.refusal) if answer.refusal and wanted.options.merging is not Merging.MERGE else {}
-        if blocking:
+        if blocking or is_outgrown(answer, taken):
             answer = await self.cluster.edit(resource, taken, transfer(taken, blocking))
             if not answer.refusal:
                 answer = await self.cluster.write(resource, configuration, Lock.of(LiveObject(answer.object)))
@@ -130,7 +130,7 @@ class Writer:
         if cannot_be_tried(tried):
             return live  # the plan could not say what would go, so nothing does
         if tried.refusal:
-            return live if in_the_way(live, tried.refusal) else self._told(tried, wanted)
+            return live if in_the_way(live, tried.refusal) or is_outgrown(tried, live) else self._told(tried, wanted)
         taken = taken_fields(wanted, live, our_fields(tried.object), strict)
         if not taken:
             return live
@@ -165,7 +165,7 @@ class Writer:
                 if not answer.says(Reason.CONFLICT):
                     return self._told(answer, wanted)
                 continue
-            if not self.marks.claims(live.body):
+            if not self._may_take_the_place_of(live):
                 return Result(f"{wanted.key} exists and is not ours: a hook of that name cannot run")
             if annotations(live.body).get(RUN) == self.desired.run:
                 return Result(live=live)
@@ -174,6 +174,11 @@ class Writer:
                 return gone
             self.view.went(resource, wanted.key)
         return FASTER
+
+    def _may_take_the_place_of(self, live: LiveObject) -> bool:
+        """Whether a hook's earlier run is ours, or was of an application of this repository: one that still declares it holds the plan."""
+        owner = owner_in(live.body)
+        return self.marks.claims(live.body) or (owner is not None and owner.repository == self.marks.owner.repository)
 
     async def clear(self, resource: Resource, wanted: Wanted) -> Result:
         """Delete a hook that succeeded, or failed, and then does not want to stay. One of another run is another's, unless it is of a

@@ -46,14 +46,14 @@ def test_our_own_words() -> None:
         ("Prune=true", PLAIN),
         ("Delete=false", Options(delete=Removing.KEEP)),
         ("Delete=confirm", Options(delete=Removing.CONFIRM)),
-        ("Replace=true", Options(replace=True)),
+        ("Replace=true", PLAIN),
         ("Replace=false", PLAIN),
         ("Force=true", Options(recreate=True)),
         ("SkipDryRunOnMissingResource=true", Options(skip_dry_run=True)),
         ("CreateNamespace=true", Options(create_namespace=True)),
         ("PruneLast=true", Options(prune_last=True)),
         ("ServerSideApply=true", PLAIN),
-        ("Prune=false, Replace=true,Force=true", Options(prune=Removing.KEEP, replace=True, recreate=True)),
+        ("Prune=false, Replace=true,Force=true", Options(prune=Removing.KEEP, recreate=True)),
     ],
 )
 def test_argo_cds_sync_options(word: str, expected: Options) -> None:

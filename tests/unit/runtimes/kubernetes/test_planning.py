@@ -55,13 +55,39 @@ def test_an_immutable_field_means_a_replace_that_names_it() -> None:
     "annotation",
     [
         {"trueup.dev/replace": "allowed"},
-        {"argocd.argoproj.io/sync-options": "Prune=false,Replace=true"},
+        {"argocd.argoproj.io/sync-options": "Replace=true,Force=true"},
         {"kustomize.toolkit.fluxcd.io/force": "Enabled"},
     ],
 )
 def test_the_object_itself_allows_a_replace(annotation: dict[str, str]) -> None:
     there = marked(config_map({"colour": "blue"}, managedFields=[OURS]))
     assert action(config_map({"colour": "red"}, annotations=annotation), there, None, immutable="data").allowed
+
+
+def test_an_object_that_is_only_to_be_replaced_in_place_is_not_made_anew_without_a_person() -> None:
+    there = marked(config_map({"colour": "blue"}, managedFields=[OURS]))
+    said = {"argocd.argoproj.io/sync-options": "Replace=true"}
+    assert not action(config_map({"colour": "red"}, annotations=said), there, None, immutable="data").allowed
+
+
+def test_what_is_made_anew_is_told_with_what_it_loses() -> None:
+    ours = managed("trueup", {"f:data": {"f:colour": {}, "f:more": {}}}, "Apply")
+    there = marked(config_map({"colour": "red", "more": "x", "others": "y"}, managedFields=[ours]))
+    planned = action(config_map({"colour": "red"}), there, None, immutable="data")
+    assert [(change.path, change.before, change.after) for change in planned.changes] == [("data.more", "x", None)]
+
+
+def test_a_plan_names_its_actions_in_the_order_in_which_they_are_carried_out() -> None:
+    def of_kind(kind: str) -> Body:
+        return {**config_map({}, name="x"), "kind": kind}
+
+    made = [Trial(wanted(of_kind(kind)), None) for kind in ("Service", "ConfigMap", "Gadget", "Namespace")]
+    gone = [live(marked(of_kind(kind))) for kind in ("ServiceAccount", "Secret", "Pod")]
+    planned = [f"{each.verb} {each.key.kind}" for each in actions_of(desired(), made, gone, MARKS)]
+    assert planned == [
+        *("create Namespace", "create ConfigMap", "create Service", "create Gadget"),
+        *("delete Pod", "delete Secret", "delete ServiceAccount"),
+    ]
 
 
 def test_what_could_not_be_tried_out_says_so() -> None:
@@ -130,6 +156,7 @@ def test_everything_refused_is_told_with_its_file_and_line() -> None:
         ({}, False, Verb.DELETE),
         ({"argocd.argoproj.io/sync-options": "Prune=false"}, False, Verb.UPDATE),
         ({"kustomize.toolkit.fluxcd.io/prune": "disabled"}, False, Verb.UPDATE),
+        ({"trueup.dev/prune": "disabled"}, True, Verb.UPDATE),
         ({"helm.sh/resource-policy": "keep"}, True, Verb.UPDATE),
         ({"argocd.argoproj.io/sync-options": "Delete=false"}, False, Verb.DELETE),
         ({"argocd.argoproj.io/sync-options": "Delete=false"}, True, Verb.UPDATE),
