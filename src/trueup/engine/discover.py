@@ -174,7 +174,9 @@ def cross_check(applications: Iterable[Outline], targets: set[str], lines: dict[
     for application in known.values():
         file, line = lines.get(application.name, (application.file, 0))
         if application.target not in targets:
-            hint = _suggestion(application.target, targets, "declare it as `kind: Target`")
+            hint = _suggestion(
+                application.target, targets, "declare it as `kind: Target`; one whose declaration has a fault does not count"
+            )
             faults.setdefault(application.name, []).append(Fault(file, line, 0, f"target `{application.target}` does not exist", hint))
         for needed in application.depends_on:
             if needed not in known:
