@@ -173,7 +173,20 @@ class Manifests:
             build["platform"] = platform or several[0]
         if "dockerfile" in build and "dockerfile_inline" not in build:
             self._find_dockerfile(build, model)
+        if "secrets" in build:
+            placed = zip(written["secrets"], _placed(model, "secrets"), strict=True)
+            build["secrets"] = [self._of_a_build(each, place) for each, (_, place) in placed]
         return build
+
+    def _of_a_build(self, written: Body, place: Place) -> Body:
+        """A secret of a build: the name that a step mounts it by, and where its value comes from."""
+        source = str(written.get("source", ""))
+        declared = (self._project.model.get("secrets") or {}).get(source)
+        given = self._content("secrets", declared, declared.place_of("file")) if isinstance(declared, Table) else {}
+        if "source" in given:
+            hint = "write `environment: NAME` (a secret that the operator sets), or a file of the repository"
+            self._faults.add(place, f"the build's secret `{source}` is a file of the host, where no builder sees it", hint)
+        return {"id": str(written.get("target") or source), **given}
 
     def _find_dockerfile(self, build: Body, model: Table) -> None:
         """It is sent with the context, and so lies in it."""

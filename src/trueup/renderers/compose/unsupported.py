@@ -26,11 +26,10 @@ _DEPLOY: Final = {
     "rollback_config": "remove it: the version before is kept until the new one is healthy, and goes on when it is not",
     "labels": "write them at the service's `labels`: there is nothing but containers that could carry them",
 }
-_BUILDKIT: Final = "remove it, or build the image elsewhere and name it: an engine's own builder does not do this"
+_ELSEWHERE: Final = "remove it, or build the image elsewhere and name it: no engine is asked for this"
 _BUILD: Final = {
     "isolation": _WINDOWS,
-    **dict.fromkeys(("additional_contexts", "cache_to", "entitlements", "privileged", "secrets", "ssh", "ulimits"), _BUILDKIT),
-    **dict.fromkeys(("provenance", "sbom"), _BUILDKIT),
+    **dict.fromkeys(("additional_contexts", "cache_to", "entitlements", "privileged", "provenance", "sbom", "ssh"), _ELSEWHERE),
 }
 _OBJECTS: Final = {"driver": _SWARM, "driver_opts": _SWARM, "template_driver": _SWARM}
 

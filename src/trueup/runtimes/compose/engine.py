@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any, Final
@@ -52,7 +52,9 @@ class _Request:
 
     @property
     def place(self) -> str:
-        told = "&".join(f"{quote(name)}={quote(_word(value), safe='')}" for name, value in self.query.items() if value is not None)
+        # What is told several times is a tuple; a list is one word of JSON.
+        several = [(name, value if isinstance(value, tuple) else (value,)) for name, value in self.query.items() if value is not None]
+        told = "&".join(f"{quote(name)}={quote(_word(each), safe='')}" for name, values in several for each in values)
         return f"{quote(self.path, safe='/:@%')}{'?' if told else ''}{told}"
 
     @property
@@ -117,6 +119,36 @@ class Engine:
             async for piece in response.content.iter_any():
                 yield piece
 
+    async def builder(self) -> str:
+        """Which builder the engine prefers: ``"1"``, ``"2"`` (BuildKit), or nothing in particular; ``podman`` has one of its own."""
+        with self._reached():
+            async with await self._sent(await self._opened(), _Request("GET", "/_ping")) as response:
+                await response.read()
+                return "podman" if "Libpod-API-Version" in response.headers else response.headers.get("Builder-Version", "")
+
+    async def switched(
+        self, path: str, protocol: str, headers: Iterable[tuple[str, str]]
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection of its own on which both sides then speak another protocol. Raises Unreachable, Refused."""
+        with self._reached():
+            await self._opened()
+            self.requests += 1
+            reader, writer = await self._connected()
+            try:
+                told = [("Host", "engine"), ("Connection", "Upgrade"), ("Upgrade", protocol), *headers]
+                lines = "".join(f"{name}: {value}\r\n" for name, value in told)
+                writer.write(f"POST /v{self.api[0]}.{self.api[1]}{path} HTTP/1.1\r\n{lines}\r\n".encode())
+                head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), _CONNECT_SECONDS)
+                if head.split(b" ", 2)[1] != b"101":
+                    raise Refused(f"the engine does not speak {protocol}", where=self.access.address, hint="look at its version")
+            except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+                writer.close()
+                raise ConnectionResetError("the connection broke off") from error
+            except BaseException:
+                writer.close()
+                raise
+            return reader, writer
+
     async def close(self) -> None:
         """Let go of the connections."""
         session, self._session = self._session, None
@@ -170,6 +202,14 @@ class Engine:
                     raise
                 self._session = session
             return self._session
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if self.access.parts.scheme == "tcp":
+            url = URL(self.access.url)
+            context = self.access.context() if self.access.encrypted else None
+            return await asyncio.wait_for(asyncio.open_connection(url.host, url.port, ssl=context), _CONNECT_SECONDS)
+        path = str(self._tunnel.socket) if self._tunnel is not None else self.access.parts.path
+        return await asyncio.wait_for(asyncio.open_unix_connection(path), _CONNECT_SECONDS)
 
     async def _connector(self) -> aiohttp.BaseConnector:
         match self.access.parts.scheme:

@@ -86,10 +86,9 @@ class _Limit:
         logs = str((spec.get("logging") or {}).get("driver") or "")
         yield from self._driver(("logging", "driver"), logs, _LOGS, "the log driver")
         yield from self._driver(("runtime",), str(spec.get("runtime") or ""), ("", "runc"), "the runtime")
-        for place, secret in enumerate(_listed(spec.get("secrets"))):
-            name = str(secret.get("name") or "") if isinstance(secret, dict) else str(secret)
-            granted = not name or _fits(name, self.grants.secrets)
-            yield from self._unless(granted, ("secrets", place), f"the secret `{name}` of the settings", "secrets")
+        yield from self._secrets(("secrets",), spec.get("secrets"))
+        if isinstance(spec.get("build"), dict):
+            yield from self._secrets(("build", "secrets"), spec["build"].get("secrets"))
 
     def of_network(self, spec: Body, body: Body) -> Iterator[Objection]:
         name, own = _names(spec, body)
@@ -135,6 +134,12 @@ class _Limit:
         network = str((spec.get("build") or {}).get("network") or "") if isinstance(spec.get("build"), dict) else ""
         granted = network in (*_OWN, "default") or "network" in self.grants.host_namespaces
         yield from self._unless(granted, ("build", "network"), f"the network `{network}` while it is built", "host_namespaces", "network")
+
+    def _secrets(self, path: tuple[str | int, ...], told: Any) -> Iterator[Objection]:
+        for place, secret in enumerate(_listed(told)):
+            name = str(secret.get("name") or "") if isinstance(secret, dict) else str(secret)
+            granted = not name or _fits(name, self.grants.secrets)
+            yield from self._unless(granted, (*path, place), f"the secret `{name}` of the settings", "secrets")
 
     def _mounts(self, spec: Body) -> Iterator[Objection]:
         for place, entry in enumerate(_listed(spec.get("volumes"))):

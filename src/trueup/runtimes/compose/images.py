@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -166,8 +166,15 @@ def period_of(policy: str) -> float | None:
     return sum(int(number) * _SECONDS[unit] for number, unit in parts) if parts else None
 
 
-async def drained(lines: AsyncGenerator[Any, None], heard: Heard) -> None:
-    """All lines of a pull or a build, kept in ``heard``. Raises Refused with the engine's words when one tells of an error."""
+class Listener(Protocol):
+    """Whoever wants to know the lines: a list keeps them."""
+
+    def append(self, line: Any, /) -> None:
+        """The next line."""
+
+
+async def drained(lines: AsyncGenerator[Any, None], heard: Listener) -> None:
+    """All lines of a pull or a build, told to ``heard``. Raises Refused with the engine's words when one tells of an error."""
     async with aclosing(lines):
         async for line in lines:
             if "error" in line:

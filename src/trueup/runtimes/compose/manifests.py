@@ -133,7 +133,7 @@ def references_of(body: Body) -> list[str]:
         return []
     entries = [entry for field in ("volumes", "configs", "secrets") for entry in spec.get(field) or () if isinstance(entry, dict)]
     if isinstance(spec.get("build"), dict):
-        entries.append(spec["build"])
+        entries += [spec["build"], *(spec["build"].get("secrets") or ())]
     return list(dict.fromkeys(str(entry["content"]) for entry in entries if entry.get("content")))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from trueup.model.contracts import Tree
 from trueup.model.errors import Refused
 from trueup.runtimes.compose.adjusting import Adjusting
-from trueup.runtimes.compose.building import bring_built
+from trueup.runtimes.compose.building import Builder
 from trueup.runtimes.compose.company import Company
 from trueup.runtimes.compose.content import Piece
 from trueup.runtimes.compose.delivery import Delivery
@@ -68,7 +68,7 @@ class Renewal:
         build = self.maker.scene.builds.get(self.look.key)
         if build is not None:
             image = str(self.maker.service.spec.get("image") or "")
-            await bring_built(self.engine, build, self._tree, self.images.all_logins(), image)
+            await Builder(self.images, self.maker.scene.secret).bring(build, self._tree, image)
             return build.tag
         if self.look.image is None:
             raise Refused(f"{self.look.key} names no image")

@@ -87,6 +87,15 @@ def test_a_build_is_a_folder_of_the_repository() -> None:
     assert built == {"content": "/app/code", "dockerfile": "Dockerfile", "args": {"A": "1"}, "platform": "linux/arm64"}
 
 
+def test_a_secret_of_a_build_is_named_by_what_mounts_it_and_never_lies_on_the_host() -> None:
+    build = "{context: code, secrets: [token, {source: key, target: other}]}"
+    text = f"services: {{web: {{build: {build}}}}}\nsecrets: {{token: {{environment: T}}, key: "
+    files = {"app/code/Dockerfile": "FROM scratch", "app/key": "k"}
+    built = rendered(files | {"app/compose.yaml": text + "{file: ./key}}\n"})["Service/shop/web"].body["spec"]["build"]
+    assert built["secrets"] == [{"id": "token", "name": "T"}, {"id": "other", "content": "/app/key"}]
+    assert len(faults(files | {"app/compose.yaml": text + "{file: /etc/key}}\n"})) == 1
+
+
 def test_the_project_has_the_name_that_is_chosen() -> None:
     files = {"app/compose.yaml": "name: written\nservices: {web: {image: a}}\n"}
     assert "Service/written/web" in rendered(files)

@@ -35,6 +35,7 @@ WAYS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("Service", {"runtime": "bare"}, {"drivers": ["bare"]}),
     ("Service", {"logging": {"driver": "syslog"}}, {"drivers": ["sys*"]}),
     ("Service", {"secrets": [{"name": "registry", "target": "/run/secrets/registry"}]}, {"secrets": ["registry"]}),
+    ("Service", {"build": {"content": "/app", "secrets": [{"id": "token", "name": "token"}]}}, {"secrets": ["token"]}),
     ("Network", {"external": True, "name": "proxy"}, {"networks": ["proxy"]}),
     ("Network", {"name": "other_default"}, {"networks": ["other_*"]}),
     ("Network", {"driver": "macvlan"}, {"drivers": ["macvlan"]}),
