@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Final
 
 from trueup.model.health import Health, State
@@ -11,18 +12,23 @@ from trueup.runtimes.kubernetes.health.seen import Condition, Seen, line, object
 
 _HEALTHY: Final = Health(State.HEALTHY)
 
-_NOT_SCALING: Final = frozenset(
+METRICS: Final = timedelta(minutes=5)
+"""How long an autoscaler may be without metrics before that is a fault: Pods that have just started have none."""
+
+_WITHOUT_METRICS: Final = frozenset(
     {
-        ("AbleToScale", "FailedGetScale"),
-        ("AbleToScale", "FailedUpdateScale"),
         ("ScalingActive", "FailedComputeMetricsReplicas"),
         ("ScalingActive", "FailedGetExternalMetric"),
         ("ScalingActive", "FailedGetObjectMetric"),
         ("ScalingActive", "FailedGetPodsMetric"),
         ("ScalingActive", "FailedGetResourceMetric"),
-        ("ScalingActive", "InvalidSelector"),
     }
 )
+_NOT_SCALING: Final = _WITHOUT_METRICS | {
+    ("AbleToScale", "FailedGetScale"),
+    ("AbleToScale", "FailedUpdateScale"),
+    ("ScalingActive", "InvalidSelector"),
+}
 
 
 def service(seen: Seen) -> Health:
@@ -56,7 +62,9 @@ def autoscaler(seen: Seen) -> Health:
     conditions = seen.conditions or _annotated_conditions(seen)
     for kind, condition in conditions.items():
         if (kind, condition.reason) in _NOT_SCALING:
-            return Health(State.DEGRADED, condition.words)
+            young = condition.since is not None and seen.now - condition.since <= METRICS
+            waits = young and (kind, condition.reason) in _WITHOUT_METRICS
+            return Health(State.PROGRESSING if waits else State.DEGRADED, condition.words)
     if any(kind in ("AbleToScale", "ScalingLimited") and condition.true for kind, condition in conditions.items()):
         return _HEALTHY
     return Health(State.PROGRESSING, "it has not scaled yet")
