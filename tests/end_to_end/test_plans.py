@@ -234,6 +234,9 @@ async def test_applications_are_chosen_by_name_and_by_label(estate: Estate) -> N
     assert planned() == [("api", 0), ("web", 0)]
     assert planned("--app", "web") == [("web", 0)]
     assert planned("-l", "team=core") == [("api", 0)]
+    nobody = estate.trueup("plan", "-l", "team=cor")
+    assert (nobody.code, nobody.out) == (64, "")
+    assert "no application has the label `team=cor`" in nobody.err
     assert estate.trueup("apply", "-l", "team=core").code == 0
     assert estate.world().names() == ["Thing/b"]
     assert planned() == [("web", 0)], "what is as Git says is not open"

@@ -8,6 +8,7 @@ from trueup.cli.layout import text
 from trueup.cli.session import Session
 from trueup.cli.shapes import fault_list
 from trueup.cli.verb import argument, verb
+from trueup.engine.discover import is_declaration
 from trueup.engine.requests import Engine
 from trueup.model.errors import DeclarationError, Fault, UsageError
 from trueup.toolkit.git.clone import discover_clone
@@ -35,15 +36,19 @@ async def _check(session: Session, engine: Engine, folder: Path) -> int:
         raise UsageError(f"{folder} is no folder", hint="name the folder of a repository, or leave it out to check where you stand")
     clone = await discover_clone(folder)
     root = clone.root if clone else folder
-    below = folder.resolve().relative_to(root.resolve()).as_posix()  # noqa: ASYNC240
+    path = folder.resolve().relative_to(root.resolve()).as_posix()  # noqa: ASYNC240
+    below = "" if path == "." else path
+    tree = await WorkingTree.open(root)
     try:
-        faults: list[Fault] = await engine.check(await WorkingTree.open(root), "" if below == "." else below)
+        faults: list[Fault] = await engine.check(tree, below)
     except DeclarationError as error:
         faults = list(error.faults)
     if session.output == "json":
         session.views.show_document(fault_list(faults))
     if faults:
         session.views.tell_faults(faults)
-    else:
+    elif any(is_declaration(each) for each in tree.walk(below)):
         session.views.tell([text("no faults found")])
+    else:
+        session.views.tell([text(f"nothing is declared in {folder}: there is no trueup.yaml and no *.trueup.yaml")])
     return int(bool(faults))

@@ -2,6 +2,7 @@
 
 import click
 
+from trueup.cli.layout import text
 from trueup.cli.session import Session
 from trueup.cli.shapes import run_list
 from trueup.cli.texts.history import history_lines
@@ -23,7 +24,11 @@ def command(session: Session, name: str, limit: int, before: str) -> int:
         if session.output == "json":
             session.views.show_document(run_list(runs, following))
         else:
-            session.views.show(history_lines(runs, following, session.views.width))
+            session.views.show(history_lines(runs, following, session.views.width) if runs else [text(_nothing(name))])
         return 0
 
     return session.run(walk)
+
+
+def _nothing(name: str) -> str:
+    return f"no runs of {name} are remembered" if name else "no runs are remembered"

@@ -35,7 +35,7 @@ class Previews:
     # ------------------------------------------------------------------ who is meant
 
     async def addresses(self, repository: Repository, selection: Selection) -> list[Address]:
-        """The applications that are meant, those that are going included. Raises UsageError for a name that nobody has."""
+        """The applications that are meant, those that are going included. Raises UsageError for a name or labels that nobody has."""
         return await self.store(self._addresses, repository, selection)
 
     async def declared(self, repository: Repository, selection: Selection) -> list[Address]:
@@ -64,6 +64,10 @@ class Previews:
         known = {Address(identity, each.application.name, each.status.target): each for each in standings}
         meant = [Address(identity, name, each.application.target) for name, each in declared.items() if takes(selection, each.application)]
         meant += [address for address, each in known.items() if address not in set(meant) and takes(selection, each.application)]
+        if selection.labels and not meant:
+            told = " and ".join(f"`{key}={value}`" for key, value in selection.labels)
+            hint = "labels stand in `metadata.labels` of an application's declaration"
+            raise UsageError(f"no application has the label {told}", where=identity, hint=hint)
         unknown = sorted(set(selection.names) - {address.application for address in meant})
         if unknown:
             followed = self.memory.followed(identity)

@@ -261,7 +261,17 @@ def test_check_tells_every_fault_and_works_where_no_clone_is(tmp_path: Path, cap
     _, tree, path = engine.asked[-1]
     assert (tree.read("trueup.yaml"), path) == (b"x\n", "")
     assert trueup(Answering(), "check", str(tmp_path)) == 0
+    assert capsys.readouterr().err == "no faults found\n"
+    (tmp_path / "empty").mkdir()
+    assert trueup(Answering(), "check", str(tmp_path / "empty")) == 0
+    assert capsys.readouterr().err.startswith("nothing is declared in ")
     assert trueup(Answering(), "check", str(tmp_path / "nothing")) == 64
+
+
+def test_a_history_of_nothing_says_whose(capsys: Captured) -> None:
+    assert trueup(Answering(), "history", "wbe") == 0
+    assert trueup(Answering(), "history") == 0
+    assert capsys.readouterr().out == "no runs of wbe are remembered\nno runs are remembered\n"
 
 
 def test_data_goes_to_standard_output_and_everything_else_to_standard_error(capsys: Captured) -> None:

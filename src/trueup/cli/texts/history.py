@@ -12,8 +12,6 @@ TITLES = ("RUN", "APPLICATION", "STATE", "HEALTH", "REVISION", "TRIGGER", "START
 
 def history_lines(runs: Sequence[Run], following: str, width: int | None) -> list[Text]:
     """One line for each run. ``following`` is the id to go on from; empty when there are no more."""
-    if not runs:
-        return [text("no runs are remembered")]
     head, *rows = table(TITLES, [_row(run) for run in runs], width)
     lines = [head]
     for run, row in zip(runs, rows, strict=True):
