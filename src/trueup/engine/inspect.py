@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import msgspec
@@ -27,6 +27,7 @@ from trueup.model.plan import Plan, Verb
 from trueup.model.run import Status, Sync, Trigger
 from trueup.model.selection import Selection
 from trueup.model.source import Repository
+from trueup.toolkit.troubles import Troubles
 
 AT_ONCE: Final = 8
 
@@ -95,45 +96,44 @@ class Inspections:
         versions = {str(action.key): course.versions.get(str(action.key), "") for action in planned.changes}
         return planned, await observe(runtime, desired, versions, there)
 
-    async def drift(self, repository: Repository, selection: Selection) -> AsyncIterator[tuple[Status, Drifted]]:
+    def drift(self, repository: Repository, selection: Selection) -> AsyncIterator[tuple[Status, Drifted]]:
         """What differs though Git did not change, object by object. Raises what could not be looked up, after all else was told."""
+        return self._drifts(repository, selection, self._drift_now)
+
+    def seen_drift(self, repository: Repository, selection: Selection) -> AsyncIterator[tuple[Status, Drifted]]:
+        """The same as the last look of each application left it. Raises the same where that look failed."""
+        return self._drifts(repository, selection, self._drift_seen)
+
+    async def _drifts(
+        self, repository: Repository, selection: Selection, look: Callable[[Course, Standing], AsyncIterator[Drifted]]
+    ) -> AsyncIterator[tuple[Status, Drifted]]:
+        troubles, silent = Troubles(), set[str]()
         everything = msgspec.structs.replace(selection, everything=True)
-        trouble: TrueupError | None = None
         for address in await self.previews.addresses(repository, everything):
             course = await self.previews.course(address)
-            if not course.settled or course.standing is None:
+            standing = course.standing
+            if standing is None or not course.settled or address.target in silent:
                 continue
             try:
-                planned, _ = await self._look(course)
-                told = await self._told_by(course, planned)
+                async for each in look(course, standing):
+                    yield standing.status, each
             except TrueupError as error:
-                trouble = trouble or error
-                continue
-            for each in told:
-                yield course.standing.status, each
-        if trouble is not None:
-            raise trouble
+                troubles.add(error, f"application {address.application}")
+                silent.update([address.target] if isinstance(error, Unreachable) else ())
+        troubles.raise_all()
 
-    async def seen_drift(self, repository: Repository, selection: Selection) -> AsyncIterator[tuple[Status, Drifted]]:
-        """The same as the last look of each application left it. Raises the same where that look failed."""
-        everything = msgspec.structs.replace(selection, everything=True)
-        trouble: TrueupError | None = None
-        for address in await self.previews.addresses(repository, everything):
-            course = await self.previews.course(address)
-            if not course.settled or course.standing is None:
-                continue
-            status = course.standing.status
-            for each in course.standing.drift:
-                yield status, each
-            if status.sync in (Sync.FAILED, Sync.UNKNOWN):
-                trouble = trouble or trouble_of(status)
-        if trouble is not None:
-            raise trouble
-
-    async def _told_by(self, course: Course, planned: Plan) -> list[Drifted]:
-        """The drift, with who did it where the target can tell."""
+    async def _drift_now(self, course: Course, _standing: Standing) -> AsyncIterator[Drifted]:
+        """With who did it where the target can tell."""
+        planned, _ = await self._look(course)
         owner = Owner(course.address.repository, course.address.application)
-        return list(await by_whom(await self.wants.runtime(course), owner, course.drifted(planned, time.time())))
+        for each in await by_whom(await self.wants.runtime(course), owner, course.drifted(planned, time.time())):
+            yield each
+
+    async def _drift_seen(self, _course: Course, standing: Standing) -> AsyncIterator[Drifted]:
+        for each in standing.drift:
+            yield each
+        if standing.status.sync in (Sync.FAILED, Sync.UNKNOWN):
+            raise trouble_of(standing.status)
 
     # ------------------------------------------------------------------ check and render
 
