@@ -347,6 +347,13 @@ async def test_a_network_is_made_anew_under_those_who_are_in_it(host: Host, runt
     assert host.engine.docker("exec", "p-web-1", "ping", "-c", "1", "db")
     assert (await runtime.plan(internal)).empty
 
+    # One that goes after the plan was made is missed and not refused, so that the next plan makes it.
+    host.engine.docker("rm", "--force", "p-web-1", "p-db-1")
+    plan = await runtime.plan(internal)
+    host.engine.docker("network", "rm", "p_back")
+    assert [outcome.outdated for outcome in await carry_out(runtime, internal, plan)] == [True, True]
+    await done(runtime, internal)
+
 
 async def test_a_network_gets_another_name_under_those_who_are_in_it(host: Host, runtime: ComposeRuntime) -> None:
     await done(runtime, host.want(network("back"), in_network("web")))

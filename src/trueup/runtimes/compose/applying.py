@@ -22,7 +22,7 @@ from trueup.runtimes.compose.labels import Marks, marks_of
 from trueup.runtimes.compose.look import Look, ServiceLook, version_of
 from trueup.runtimes.compose.making import Maker
 from trueup.runtimes.compose.picture import MOVING, Picture
-from trueup.runtimes.compose.planning import keeps, look_at, seen_at
+from trueup.runtimes.compose.planning import keeps, look_at, seen_at, used_by
 from trueup.runtimes.compose.providing import Provider
 from trueup.runtimes.compose.record import Entry, Record, Standing
 from trueup.runtimes.compose.renewing import Renewal
@@ -148,6 +148,9 @@ class Batch:
             return _outdated(action)
         if look.refusal:
             raise Refused(look.refusal)
+        if isinstance(look, ServiceLook) and look.service is not None and any(used not in scene.things for used in used_by(look.service)):
+            # A network that was there when it was planned: the next plan makes it.
+            return _outdated(action)
         if await settle(self.picture.engine, scene.containers.get(action.key, ())):
             # What an update left that was broken off is in order now, and no longer what was planned with.
             return await self._act(action) if action.verb is Verb.CREATE else _outdated(action)
