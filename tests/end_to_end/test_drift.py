@@ -36,6 +36,19 @@ async def test_a_serve_undoes_drift_with_a_run_of_its_own(estate: Estate) -> Non
     assert (newest.trigger, newest.revision, [outcome.verb for outcome in newest.outcomes]) == (Trigger.DRIFT, commit, ["create"])
 
 
+async def test_what_is_taken_away_while_a_run_waits_for_it_is_made_again(estate: Estate) -> None:
+    estate.commit(_web([thing("a", health="progressing"), thing("b")]))
+    async with estate.served() as operator:
+        await eventually(lambda: len(estate.world().names()) == 2)
+        estate.world().take("Thing/b")
+        await eventually(lambda: len(estate.world().names()) == 2)
+        await eventually(lambda: _ended(operator, RunState.SUPERSEDED))
+
+
+async def _ended(operator: Operator, state: RunState) -> bool:
+    return any(run.state is state for run in await operator.history())
+
+
 async def test_drift_while_nothing_serves_is_seen_and_undone_by_the_next_apply(estate: Estate) -> None:
     estate.commit(_web([thing("a", size=1)]))
     async with estate.operator() as operator:

@@ -375,6 +375,9 @@ class Reconciler:
             keys = [action.key for action in course.plan.actions if not action.leaves and action.when is When.ALWAYS]
             health = await observe(walk.runtime, walk.desired, course.versions, keys)
         course.saw(health)
+        if moved := await self._written_over(walk, health):
+            await self.report.superseded(course, moved)
+            return Later(time.time() + min(0.1 * 2**course.attempts, course.policy.retry.to), course.attempts + 1)
         if health.state not in WELL:
             return await self._unwell(walk, health)
         await self._bring_records_up_to_date(walk)
@@ -383,6 +386,14 @@ class Reconciler:
             if course.removed:
                 await self.report.fallen(course)
         return DONE
+
+    async def _written_over(self, walk: Walk, health: HealthReport) -> str:
+        """What became of an object that this run made and somebody else changed: nobody waits for it any more. Empty: nothing."""
+        if health.state not in (State.UNKNOWN, State.MISSING):
+            return ""
+        planned = await plan(walk.runtime, walk.desired, self.memory)
+        changed = {action.key for action in planned.changes}
+        return next((f"{each.key}: it moved since it was applied" for each in health.objects if each.key in changed), "")
 
     async def _unwell(self, walk: Walk, health: HealthReport) -> Later:
         course, now = walk.course, self.equipment.clock()
