@@ -46,6 +46,15 @@ def seen_of(live: LiveObject | None, owner: Owner, wanted: Wanted | None) -> str
     """
     if live is None:
         return ""
+    for asked, by, told in live.seen:
+        if asked == owner and by is wanted:
+            return told
+    told = _digest_of(live, owner, wanted)
+    live.seen[:] = [(owner, wanted, told)]
+    return told
+
+
+def _digest_of(live: LiveObject, owner: Owner, wanted: Wanted | None) -> str:
     whose = owner_in(live.body)
     known = known_values(wanted.body) if wanted else frozenset()
     # In which version of its kind the server gave it says nothing of the object.

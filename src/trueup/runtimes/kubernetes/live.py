@@ -72,6 +72,11 @@ class LiveObject:
         """The fields that we own."""
         return our_fields(self.body)
 
+    @cached_property
+    def seen(self) -> list[tuple[object, object, str]]:
+        """What ``comparing.seen_of`` said of it last, and to whom: a plan asks several times."""
+        return []
+
 
 def comparable(body: Body) -> dict[str, Any]:
     """The object without its status, what the server keeps, and the commit at which we wrote it, which is no reason to write."""

@@ -175,7 +175,9 @@ class Planner:
     def _note(self, trials: Iterable[Trial], actions: Iterable[Action]) -> None:
         by_key = {action.key: action for action in actions}
         for trial in trials:
-            if trial.live is not None and trial.result is not None and by_key[trial.wanted.key].verb is Verb.UNCHANGED:
+            if trial.live is None or trial.result is None or trial.is_settled:
+                continue
+            if by_key[trial.wanted.key].verb is Verb.UNCHANGED:
                 self.settled.note(trial.wanted, trial.live)
 
 

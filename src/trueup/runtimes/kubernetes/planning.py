@@ -12,7 +12,7 @@ from trueup.model.manifest import Body, Key
 from trueup.model.plan import Action, Change, Effect, Verb
 from trueup.runtimes.kubernetes.comparing import changes_between, declared_changes, seen_of
 from trueup.runtimes.kubernetes.concealing import concealed, known_values, shown
-from trueup.runtimes.kubernetes.fields import MANAGER, Fields, managers, minus, our_fields, paths, values
+from trueup.runtimes.kubernetes.fields import MANAGER, Fields, managers, minus, paths, values
 from trueup.runtimes.kubernetes.hook_actions import Hooks
 from trueup.runtimes.kubernetes.hooks import Merging, Removing, declared_annotations, options_of
 from trueup.runtimes.kubernetes.live import LiveObject
@@ -114,16 +114,16 @@ class _Planning:
             return changes_between(None, self.wanted.body, self.known)
         if self.trial.result is None:
             return declared_changes(self.wanted, self.live)
-        found = changes_between(self.live.body, self.trial.result, self.known)
-        taken = taken_fields(self.wanted, self.live, our_fields(self.trial.result), self.strict)
+        found = () if self.trial.is_settled else changes_between(self.live.body, self.trial.result, self.known)
+        taken = taken_fields(self.wanted, self.live, self.trial.declared, self.strict)
         told = {change.path for change in found}
-        return found + tuple(each for each in self._losses(taken, self.live, our_fields(self.trial.result)) if each.path not in told)
+        return found + tuple(each for each in self._losses(taken, self.live, self.trial.declared) if each.path not in told)
 
     def _by_hand(self) -> tuple[Change, ...]:
         """What a hand added beside what Git says: shown, and left unless the policy is strict."""
         if self.live is None or self.trial.result is None or self.strict:
             return ()
-        declared = our_fields(self.trial.result)
+        declared = self.trial.declared
         return self._losses(added_by_hand(self.live, declared), self.live, declared)
 
     def _losses(self, taken: Fields, live: LiveObject, declared: Fields) -> tuple[Change, ...]:
@@ -167,7 +167,7 @@ class _Planning:
         """Whose additions go."""
         if self.live is None or self.trial.result is None or not self.strict:
             return []
-        return sorted(hands(self.live, our_fields(self.trial.result)))
+        return sorted(hands(self.live, self.trial.declared))
 
     def _effect(self, verb: Verb, changes: Iterable[Change]) -> Effect:
         rolls = self.wanted.key.group == "apps" and self.wanted.key.kind in _ROLLING

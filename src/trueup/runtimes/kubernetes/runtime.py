@@ -30,7 +30,7 @@ from trueup.runtimes.kubernetes.touches import touches_of
 from trueup.runtimes.kubernetes.views import Direct, View, resources
 from trueup.runtimes.kubernetes.wanted import Wanted
 from trueup.runtimes.kubernetes.watched import Places, Watched
-from trueup.runtimes.kubernetes.writing import Writer
+from trueup.runtimes.kubernetes.writing import Writer, refused
 from trueup.toolkit.together import as_they_come, together
 
 
@@ -108,10 +108,12 @@ class KubernetesRuntime:
         if not desired.removed:
             await self._declare(desired, planner, wanted)
         writer = Writer(planner.cluster, planner.view, planner.marks, desired, self._judge.state)
-        refused = await self._rehearse(desired, planner, [wanted[each.key] for each in actions if not each.verified and each.key in wanted])
-        if refused:
+        objections = await self._rehearse(
+            desired, planner, [wanted[each.key] for each in actions if not each.verified and each.key in wanted]
+        )
+        if objections:
             for action in actions:
-                yield _not_written(action, refused)
+                yield _not_written(action, objections)
             return
         for group in in_turn(actions):
             async for outcome in as_they_come(self._carry_out(writer, wanted.get(action.key), action) for action in group):
@@ -125,9 +127,7 @@ class KubernetesRuntime:
     async def _rehearse(self, desired: Desired, planner: Planner, unverified: Sequence[Wanted]) -> dict[Key, str]:
         """What the server refuses of the objects that could not be tried out when the plan was made."""
         trials = await planner.rehearse(desired, unverified) if unverified else []
-        return {
-            trial.wanted.key: f"{trial.wanted.key} ({trial.wanted.place}) was refused: {trial.refusal}" for trial in trials if trial.refusal
-        }
+        return {trial.wanted.key: refused(trial.wanted, trial.refusal) for trial in trials if trial.refusal}
 
     async def _carry_out(self, writer: Writer, wanted: Wanted | None, action: Action) -> Outcome:
         resource = wanted.resource if wanted else await self._cluster.discovery.find(action.key.group, action.key.kind)
@@ -241,6 +241,7 @@ class KubernetesRuntime:
         """Let go of the connections."""
         if self._watched is not None:
             await self._watched.close()
+        self._settled.write()
         self._rules.close()
         await self._cluster.connection.close()
 

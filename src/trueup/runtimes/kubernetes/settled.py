@@ -1,5 +1,6 @@
 """What needs no second look: objects that were as Git says, and have not moved since."""
 
+import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ create table if not exists settled (
 ) without rowid;
 """
 _BUSY_SECONDS = 1.0
+# Of many walks in a row, each has something to note, and to open the file for each would cost more than the note is worth.
+_UNWRITTEN_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Settled:
         self._notes: dict[tuple[Owner, Key], _Note] = {}
         self._unwritten: dict[tuple[Owner, Key], _Note | None] = {}
         self._file = file
+        self._later: asyncio.TimerHandle | None = None
         self.namespaces: set[str] = set()
         """Namespaces that are there and not ours, as far as is known: no need to ask for them in each plan."""
         with self._opened() as database:
@@ -70,7 +74,15 @@ class Settled:
             self._unwritten[owner, key] = None
 
     def keep(self) -> None:
+        """Have what is new written down in a moment; ``write`` does so at once."""
+        if self._unwritten and self._later is None:
+            self._later = asyncio.get_running_loop().call_later(_UNWRITTEN_SECONDS, self.write)
+
+    def write(self) -> None:
         """Write down what is new."""
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
         changes, self._unwritten = self._unwritten, {}
         if not changes:
             return

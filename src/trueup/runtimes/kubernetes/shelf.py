@@ -1,6 +1,7 @@
 """What a watch knows of one kind: every object with our label, packed small, and what a new state of one means."""
 
 import zlib
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -17,6 +18,8 @@ from trueup.runtimes.kubernetes.live import LiveObject, comparable
 from trueup.runtimes.kubernetes.marks import PART_OF, owner_in
 
 _QUICK: Final = 1
+# What was written or moved a moment ago is looked at several times until its application is at rest.
+_RECENT: Final = 128
 
 
 class _Metadata(msgspec.Struct, frozen=True, rename="camel"):
@@ -32,13 +35,19 @@ class _Head(msgspec.Struct, frozen=True):
     metadata: _Metadata
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Entry:
-    """One object, packed. ``part_of`` is the set that it is in."""
+    """One object: as it was given while it is recent, and packed from then on. ``part_of`` is the set that it is in."""
 
-    packed: bytes
+    item: bytes
     resource_version: str
     part_of: str
+    live: LiveObject | None = None
+    packed: bytes = b""
+
+    def pack(self) -> None:
+        """Make it small."""
+        self.packed, self.item, self.live = zlib.compress(self.item, _QUICK), b"", None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,7 @@ class Shelf:
         self._resource = resource
         self._judge = judge
         self._entries: dict[Key, Entry] = {}
+        self._recent: OrderedDict[Key, Entry] = OrderedDict()
         self._sets: dict[str, set[Key]] = {}
 
     def __len__(self) -> int:
@@ -75,16 +85,21 @@ class Shelf:
         """The key of an object as a list or a watch gives it."""
         return self._key(msgspec.json.decode(item, type=_Head))
 
-    def put(self, item: bytes) -> Step | None:
-        """Take in an object as it is now; None when what is known is as new. What it means is asked apart: few are looked at."""
+    def put(self, item: bytes, live: LiveObject | None = None) -> Step | None:
+        """Take in an object as it is now; None when what is known is as new. What it means is asked apart: few are looked at.
+
+        ``live``: the same, where it is at hand.
+        """
         head = msgspec.json.decode(item, type=_Head)
         key, version = self._key(head), head.metadata.resource_version
         old = self._entries.get(key)
         if old is not None and not _is_newer(version, old.resource_version):
             return None
-        entry = Entry(zlib.compress(item, _QUICK), version, head.metadata.labels.get(PART_OF, ""))
+        entry = Entry(item, version, head.metadata.labels.get(PART_OF, ""), live)
         self._forget(key)
-        self._entries[key] = entry
+        self._entries[key] = self._recent[key] = entry
+        if len(self._recent) > _RECENT:
+            self._recent.popitem(last=False)[1].pack()
         self._sets.setdefault(entry.part_of, set()).add(key)
         return Step(old, entry)
 
@@ -114,11 +129,17 @@ class Shelf:
         return Key(self._resource.kind, head.metadata.name, self._resource.group, head.metadata.namespace)
 
     def _unpacked(self, entry: Entry) -> LiveObject:
-        return LiveObject(body_of(zlib.decompress(entry.packed), self._resource))
+        if entry.live is not None:
+            return entry.live
+        live = LiveObject(body_of(entry.item or zlib.decompress(entry.packed), self._resource))
+        if entry.item:
+            entry.live = live
+        return live
 
     def _forget(self, key: Key) -> Entry | None:
         old = self._entries.pop(key, None)
         if old is not None:
+            self._recent.pop(key, None)
             members = self._sets[old.part_of]
             members.discard(key)
             if not members:

@@ -8,7 +8,7 @@ from trueup.model.manifest import Body
 from trueup.runtimes.kubernetes.client.discovery import Resource
 from trueup.runtimes.kubernetes.client.request import Answer, Reason
 from trueup.runtimes.kubernetes.cluster import Cluster
-from trueup.runtimes.kubernetes.fields import our_fields, paths, values
+from trueup.runtimes.kubernetes.fields import Fields, our_fields, paths, values
 from trueup.runtimes.kubernetes.hooks import Merging
 from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.parent import group_kind
@@ -50,6 +50,18 @@ class Trial:
     refusal: str = ""
     unserved: bool = False
     put_back: frozenset[str] = frozenset()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing was asked, for nothing moved since it was as Git says."""
+        return self.live is not None and self.result is self.live.body
+
+    @property
+    def declared(self) -> Fields:
+        """What would be ours."""
+        if self.is_settled and self.live is not None:
+            return self.live.ours
+        return our_fields(self.result) if self.result is not None else {}
 
 
 @dataclass(frozen=True, slots=True)

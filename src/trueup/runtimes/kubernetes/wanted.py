@@ -105,9 +105,9 @@ def distinct(desired: Desired, wanted: Iterable[Wanted]) -> dict[Key, Wanted]:
     twice: list[Wanted] = []
     for each in wanted:
         twice += [each] if each.key in found else []
-        found[each.key] = each
+        found.setdefault(each.key, each)
     if twice:
-        message = "; ".join(f"{each.key} is declared twice ({each.place})" for each in twice)
+        message = "; ".join(f"{each.key} is declared twice ({found[each.key].place} and {each.place})" for each in twice)
         raise Refused(message, key=str(twice[0].key), where=f"application {desired.application.name}", hint="keep one of them")
     return found
 

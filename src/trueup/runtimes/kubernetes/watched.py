@@ -203,7 +203,7 @@ class Watched:
     def wrote(self, resource: Resource, live: LiveObject) -> None:
         """What we wrote ourselves is known at once."""
         if follower := self._following(resource):
-            follower.shelf.put(packed(live))
+            follower.shelf.put(packed(live), live)
 
     def went(self, resource: Resource, key: Key) -> None:
         """What we deleted ourselves is gone at once."""

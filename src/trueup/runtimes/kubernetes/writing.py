@@ -166,7 +166,7 @@ class Writer:
                     return self._told(answer, wanted)
                 continue
             if not self._may_take_the_place_of(live):
-                return Result(f"{wanted.key} exists and is not ours: a hook of that name cannot run")
+                return Result("it exists and is not ours: a hook of that name cannot run")
             if annotations(live.body).get(RUN) == self.desired.run:
                 return Result(live=live)
             gone = await self._delete(resource, live)
@@ -219,7 +219,7 @@ class Writer:
     def _told(self, answer: Answer, wanted: Wanted) -> Result:
         if answer.refusal is None:
             return Result(live=LiveObject(answer.object))
-        return Result(f"{wanted.key} ({wanted.place}) was refused: {words(answer.refusal, wanted.body)}")
+        return Result(refused(wanted, words(answer.refusal, wanted.body)))
 
     # ------------------------------------------------------------------ what leaves Git
 
@@ -244,7 +244,7 @@ class Writer:
             if answer.says(Reason.CONFLICT):
                 return None
             if answer.refusal and not answer.says(Reason.NOT_FOUND):
-                return Result(f"{live.key} could not be deleted: {answer.refusal.message}")
+                return Result(f"could not be deleted: {answer.refusal.message}")
         left = await self._gone(resource, live)
         return Result(_waiting(left)) if left is not None else Result()
 
@@ -259,7 +259,7 @@ class Writer:
         if answer.says(Reason.CONFLICT, Reason.NOT_FOUND):
             return None
         if answer.refusal:
-            return Result(f"{live.key} could not be let go of: {answer.refusal.message}")
+            return Result(f"could not be let go of: {answer.refusal.message}")
         return Result(live=LiveObject(answer.object))
 
     async def _gone(self, resource: Resource, live: LiveObject) -> LiveObject | None:
@@ -281,6 +281,11 @@ async def until_gone(look: Callable[[], Awaitable[LiveObject | None]], uid: str)
         pause = min(pause * 2, 1.0)
 
 
+def refused(wanted: Wanted, why: str) -> str:
+    """The message of an outcome, which stands beside the object's key."""
+    return f"refused ({wanted.place}): {why}"
+
+
 def _waiting(live: LiveObject) -> str:
     """Why an object that was deleted is still there."""
     finalizers = metadata(live.body).get("finalizers") or ()
@@ -289,7 +294,7 @@ def _waiting(live: LiveObject) -> str:
         str(each.get("message")) for each in conditions if each.get("status") == "True" and str(each.get("type")).startswith("Namespace")
     ]
     what = f"waits for {', '.join(map(str, finalizers))}" if finalizers else "; ".join(told) or "waits for the server"
-    return f"{live.key} is being deleted and still there: it {what}"
+    return f"it is being deleted and still there: it {what}"
 
 
 def _is_ours(managed: dict[str, object]) -> bool:
