@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 import click
+from litestar import Litestar
 
 from trueup.assembly import retention
 from trueup.cli.program import INTERRUPTED
@@ -48,6 +49,7 @@ def command(session: Session, poll: str | None, listen: str | None, log_format: 
 async def _serve(session: Session, settings: Settings, poll: str | None) -> int:
     repositories = await _repositories(session, settings, poll)
     settings = settings.model_copy(update={"repositories": repositories})
+    token = settings.trigger.token()  # whoever set one that cannot be read is told before anything begins
     with ServeLock.acquire(settings.state) as lock:
         listener = _listener(settings)
         if listener:
@@ -57,8 +59,9 @@ async def _serve(session: Session, settings: Settings, poll: str | None) -> int:
         try:
             with exporting(os.environ, logger) as tracers:
                 async with session.assemble(settings, logger, metrics, tracers) as engine:
-                    serving = _Serving(engine, settings, listener, _figures(engine, metrics))
-                    return await serving.until_stopped()
+                    serving = _Serving(engine, settings, listener)
+                    web = application(engine, token, _figures(engine, metrics)) if listener else None
+                    return await serving.until_stopped(web)
         finally:
             if listener:
                 listener.close()
@@ -89,20 +92,18 @@ def _figures(engine: Engine, metrics: Metrics) -> Callable[[], bytes]:
 class _Serving:
     """The walk and the listener side by side, until a signal or the end of one of them."""
 
-    def __init__(self, engine: Engine, settings: Settings, listener: Listener | None, figures: Callable[[], bytes]) -> None:
+    def __init__(self, engine: Engine, settings: Settings, listener: Listener | None) -> None:
         self._engine = engine
         self._settings = settings
         self._listener = listener
-        self._figures = figures
         self._stopped: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
-    async def until_stopped(self) -> int:
+    async def until_stopped(self, web: Litestar | None) -> int:
         """The exit code: 0 after SIGTERM, 130 after Ctrl-C. Raises what the walk or the listener raised."""
         for number in SIGNALS:
             asyncio.get_running_loop().add_signal_handler(number, self._stop, number)
         tasks = [asyncio.create_task(self._walk())]
-        if self._listener:
-            web = application(self._engine, self._settings.trigger.token(), self._figures)
+        if self._listener and web:
             tasks.append(asyncio.create_task(self._listener.serve(web)))
         waited: list[asyncio.Future[Any]] = [*tasks, self._stopped]
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)

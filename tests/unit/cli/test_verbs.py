@@ -268,6 +268,17 @@ def test_check_tells_every_fault_and_works_where_no_clone_is(tmp_path: Path, cap
     assert trueup(Answering(), "check", str(tmp_path / "nothing")) == 64
 
 
+def test_a_serve_whose_token_cannot_be_read_begins_nothing(tmp_path: Path, capsys: Captured) -> None:
+    settings = tmp_path / "trueup.toml"
+    settings.write_text('listen = "127.0.0.1:0"\nstate = "state"\ntrigger = {token_file = "nothing"}\n', encoding="utf-8")
+    assert trueup(Answering(), "serve", "--config", str(settings)) == 1
+    assert capsys.readouterr().err == (
+        f"error: a secret cannot be read: No such file or directory\n  --> {tmp_path}/nothing\n\n"
+        "hint: check the file's name and who may read it\n"
+    )
+    assert not (tmp_path / "state").exists()
+
+
 def test_a_history_of_nothing_says_whose(capsys: Captured) -> None:
     assert trueup(Answering(), "history", "wbe") == 0
     assert trueup(Answering(), "history") == 0
