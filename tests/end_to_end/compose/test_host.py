@@ -207,7 +207,8 @@ async def test_health_is_what_containers_do(host: Host, runtime: ComposeRuntime)
 
 
 async def test_every_kind_of_drift_is_heard_and_undone(host: Host, runtime: ComposeRuntime) -> None:
-    desired = host.want(network("back"), in_network("web", image="test/web:1", restart="always", mem_limit="67108864"))
+    config = {"target": "/etc/web.conf", "text": "a\n"}
+    desired = host.want(network("back"), in_network("web", image="test/web:1", restart="always", mem_limit="67108864", configs=[config]))
     await done(runtime, desired)
     moves = runtime.watch()
     docker = host.engine.docker
@@ -229,6 +230,13 @@ async def test_every_kind_of_drift_is_heard_and_undone(host: Host, runtime: Comp
                 await asyncio.sleep(0.05)
         await done(runtime, desired)
         assert (await runtime.plan(desired)).empty, hand
+    heard = asyncio.ensure_future(_told(moves, Moved(SHOP, key("web"))))
+    await asyncio.sleep(0.3)
+    docker("rm", "-f", "trueup_p_carrier")
+    docker("volume", "rm", "trueup_p")
+    await asyncio.wait_for(heard, SOON)
+    await done(runtime, desired)
+    assert docker("exec", "p-web-1", "cat", "/etc/web.conf") == "a\n"
     docker("tag", host.inspect("p-web-1")["Image"], "test/web:2")
     host.engine.image(
         "test/web:1", 'CMD ["/bin/run", "httpd", "-f", "-p", "80", "-h", "/www"]', "EXPOSE 80", files={"www/index.html": "one\n"}

@@ -22,6 +22,7 @@ IMAGE: Final = "trueup/empty:1"
 INSIDE: Final = "/trueup"
 """Where the carrier mounts the volume."""
 OF_PROJECT: Final = "dev.trueup.project"
+_RECORD: Final = "trueup_"
 """The label of volume and carrier."""
 _EMPTY_TAR: Final = bytes(1024)
 _IN_MEMORY: Final = 4 << 20
@@ -38,12 +39,12 @@ class Carrier:
     @property
     def volume(self) -> str:
         """The volume's name."""
-        return f"trueup_{self.project}"
+        return f"{_RECORD}{self.project}"
 
     @property
     def container(self) -> str:
         """The carrier's name."""
-        return f"trueup_{self.project}_carrier"
+        return f"{_RECORD}{self.project}_carrier"
 
     async def mountpoint(self) -> str:
         """Where the engine's machine has the volume's files; empty when there is no volume."""
@@ -151,6 +152,11 @@ class Carrier:
         # A clash: somebody else made it at this very moment.
         with suppress(Clash):
             await self.engine.post("/containers/create", body, name=self.container)
+
+
+def project_of(volume: str) -> str:
+    """The project whose record volume has this name; empty when it is none."""
+    return volume.removeprefix(_RECORD) if volume.startswith(_RECORD) else ""
 
 
 @contextmanager

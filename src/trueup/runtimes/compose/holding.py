@@ -29,6 +29,10 @@ class Held:
         """The object that a container, network or volume is of; volumes go by their names."""
         return self.owners.get(identity)
 
+    def of_project(self, project: str) -> Mapping[Key, Owner]:
+        """The services of a project."""
+        return {key: owner for key, owner in self.owners.values() if key.kind == "Service" and key.namespace == project}
+
     def of_image(self, name: str) -> Mapping[Key, Owner]:
         """The services whose containers were made of what had this name."""
         return self.images.get(reference_of(name).tagged, {}) if name and not name.startswith("sha256:") else {}

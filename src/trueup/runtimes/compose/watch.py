@@ -9,7 +9,7 @@ from typing import Any, Final
 from trueup.model.contracts import Lost, Moved, Owner
 from trueup.model.errors import RuntimeFault
 from trueup.model.manifest import Key
-from trueup.runtimes.compose.carrier import OF_PROJECT
+from trueup.runtimes.compose.carrier import OF_PROJECT, project_of
 from trueup.runtimes.compose.holding import Held, owned_by
 from trueup.runtimes.compose.picture import CONTAINERS, IMAGES, NETWORKS, VOLUMES, Picture
 
@@ -122,6 +122,11 @@ class Watch:
             self._picture.forget_record(attributes[OF_PROJECT])
             return []
         keys = self._keys(kind, identity, attributes, held)
+        if kind == "volume" and event.get("Action") == "destroy":
+            # The files that services mount were in a record volume, and no event names these.
+            project = project_of(identity)
+            self._picture.forget_record(project)
+            keys = {**held.of_project(project), **keys}
         self._picture.doubt(*_LISTS.get(kind, ()), containers=[each for each in (identity, attributes.get("container", "")) if each])
         if OF_PROJECT in attributes:
             self._picture.forget_record(attributes[OF_PROJECT])
