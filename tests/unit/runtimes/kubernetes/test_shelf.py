@@ -39,6 +39,17 @@ def test_an_object_is_found_by_its_key_and_by_its_set() -> None:
     assert list(here.of_set(MARKS.id)) == []
 
 
+def test_what_is_not_recent_is_packed_and_told_as_it_was() -> None:
+    here = shelf()
+    for number in range(300):
+        metadata = {**marked(config_map({}))["metadata"], "name": f"page-{number}", "resourceVersion": "1"}
+        here.put(msgspec.json.encode({"metadata": metadata, "data": {"text": "much " * 200}}))
+    assert sum(map(len, (each.item for each in here._entries.values()))) < 300_000
+    assert [here.get(Key("ConfigMap", f"page-{number}", "", "shop")) is not None for number in range(300)] == [True] * 300
+    assert {live.body["data"]["text"] for live in here.of_set(MARKS.id)} == {"much " * 200}
+    assert moved(here, item(2, {"colour": "red"}))
+
+
 def test_an_older_state_changes_nothing() -> None:
     here = shelf()
     here.put(item(10, {"colour": "red"}))
