@@ -182,6 +182,8 @@ async def test_a_service_can_be_declared_stopped(host: Host, runtime: ComposeRun
     assert host.inspect("p-web-1")["State"]["Running"]
     await done(runtime, stopped)
     assert not host.inspect("p-web-1")["State"]["Running"]
+    await done(runtime, host.want(service("web")))
+    assert host.inspect("p-web-1")["State"]["Running"], "it ended well, as one that is done, and is to run again"
     assert host.ids("web") == made
 
 
@@ -273,7 +275,33 @@ async def test_a_taken_port_is_told_before_anything_stops(host: Host, runtime: C
     two = host.want(network("back"), *(in_network(name, ports=[{**port, "published": "9090"}], **web) for name in ("a", "b")))
     with pytest.raises(Refused, match="port 9090/tcp is published by the service"):
         await runtime.plan(two)
+    with pytest.raises(Refused, match="the name foreign belongs to a container of somebody else"):
+        await runtime.plan(host.want(network("back"), in_network("web", container_name="foreign", **web)))
     assert host.ids("web") == before
+
+
+async def test_addresses_and_names_go_from_one_service_to_another(host: Host, runtime: ComposeRuntime) -> None:
+    def wanted(subnet: str, **services: str) -> Desired:
+        def placed(name: str, number: str) -> Body:
+            body = in_network(name, container_name=f"c{number}")
+            body["spec"]["networks"]["back"] = {"ipv4_address": f"{subnet}.{number}"}
+            return body
+
+        back = network("back", ipam={"config": [{"subnet": f"{subnet}.0/24"}]})
+        return host.want(back, *(placed(name, number) for name, number in services.items()))
+
+    def addresses() -> dict[str, str]:
+        shown = [host.inspect(name) for name in ("c10", "c11")]
+        services = [each["Config"]["Labels"]["com.docker.compose.service"] for each in shown]
+        return dict(zip(services, (each["NetworkSettings"]["Networks"]["p_back"]["IPAddress"] for each in shown), strict=True))
+
+    await done(runtime, wanted("10.77.0", a="10", b="11"))
+    await done(runtime, wanted("10.77.0", a="11", b="10"))
+    assert addresses() == {"a": "10.77.0.11", "b": "10.77.0.10"}
+    moved = wanted("10.78.0", a="11", b="10")
+    await done(runtime, moved)
+    assert addresses() == {"a": "10.78.0.11", "b": "10.78.0.10"}
+    assert (await runtime.plan(moved)).empty
 
 
 async def test_a_port_goes_from_one_service_to_another(host: Host, runtime: ComposeRuntime) -> None:
@@ -410,6 +438,23 @@ async def test_who_shares_or_follows_another_goes_along_with_it(host: Host, runt
     assert now["after"]["State"]["StartedAt"] > before["after"]["State"]["StartedAt"]
     assert now["other"]["State"]["StartedAt"] == before["other"]["State"]["StartedAt"]
     assert (await runtime.plan(wanted("2"))).empty
+
+    def is_with_db() -> bool:
+        beside, db = (host.inspect(f"p-{name}-1") for name in ("beside", "db"))
+        return bool(
+            beside["HostConfig"]["NetworkMode"] == f"container:{db['Id']}" and beside["State"]["StartedAt"] > db["State"]["StartedAt"]
+        )
+
+    for hand in (("rm", "-f"), ("stop", "-t", "0"), ("restart", "-t", "0")):
+        host.engine.docker(*hand, "p-db-1")
+        await done(runtime, wanted("2"))
+        assert is_with_db(), hand
+        assert (await runtime.plan(wanted("2"))).empty, hand
+    beside = service("beside", network_mode="service:db", depends_on={"db": {"condition": "service_started"}})
+    bad = host.want(network("back"), in_network("db", image="test/exits:1"), beside)
+    action = next(action for action in (await runtime.plan(bad)).changes if action.key == key("db"))
+    assert [outcome.state async for outcome in runtime.apply(bad, [action])] == ["failed"]
+    assert is_with_db(), "who shares what is another's goes back with it"
 
 
 async def test_what_is_external_is_used_and_never_owned(host: Host, runtime: ComposeRuntime) -> None:

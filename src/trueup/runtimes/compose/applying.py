@@ -160,8 +160,17 @@ class Batch:
         except GaveWay as error:
             setback = setback_of(self.desired, look, error.message)
             await self._remember(action.key.namespace, lambda record: record.set_back(setback))
+            await self._rejoin(action.key)
             raise
         return msgspec.structs.replace(done, message=note, version=await self._settle(action.key))
+
+    async def _rejoin(self, key: Key) -> None:
+        """Who shares namespaces of containers that were stopped and run again lost them: it is started again too."""
+        lenders = {f"container:{each.id}" for each in self.scene.containers.get(key, ())}
+        ours = [each for found in self.scene.containers.values() for each in found if each.marks.owner == self.scene.owner]
+        for borrower in (each for each in ours if each.runs and not lenders.isdisjoint(each.lent)):
+            with suppress(Refused):
+                await self.picture.engine.post(f"/containers/{borrower.id}/restart")
 
     async def _put(self, scene: Scene, look: Look) -> str:
         """What is worth saying about it."""

@@ -13,15 +13,17 @@ from trueup.runtimes.compose.content import RECREATE, RESTART, mount_id
 from trueup.runtimes.compose.delivery import LIVE
 from trueup.runtimes.compose.fields import changes_between, ignored_fields, kept
 from trueup.runtimes.compose.images import Image
+from trueup.runtimes.compose.labels import PROJECT
 from trueup.runtimes.compose.limits import CHANGEABLE
 from trueup.runtimes.compose.look import EFFECTS, Deed, ServiceLook, Step, version_of
 from trueup.runtimes.compose.references import reference_of
 from trueup.runtimes.compose.relations import AFTER, out_of_step
 from trueup.runtimes.compose.scene import Scene
-from trueup.runtimes.compose.service import Service
+from trueup.runtimes.compose.service import EXTENSION, Service
 
 REPLICAS: Final = "spec.deploy.replicas"
-_STATE: Final = "spec.x-trueup.state"
+_EXTENSION: Final = f"spec.{EXTENSION}"
+_STATE: Final = f"{_EXTENSION}.state"
 _IMAGE: Final = "spec.image"
 _OF_DEPLOY: Final = ("spec.deploy.resources.limits.", "spec.deploy.resources.reservations.memory")
 _LIMITS: Final = ("spec.restart", *(f"spec.{field}" for field in CHANGEABLE.values()), *_OF_DEPLOY)
@@ -97,13 +99,14 @@ def _wanted(scene: Scene, key: Key, there: Sequence[Container]) -> Service:
 
 
 def _in_the_way(service: Service, there: Sequence[Container]) -> str:
-    """Whoever has a name that is wanted, and is another service's."""
-    taken = [
-        each
-        for each in there
-        if each.service and (each.service, each.labels.get("com.docker.compose.project")) != (service.name, service.project)
+    """Whoever has a name that is wanted, and is another service's; or nobody's, where the service has containers of its own."""
+    has_own = any(each.marks.owner is not None for each in there)
+    others = [
+        each for each in there if each.marks.owner is None and (each.service, each.labels.get(PROJECT)) != (service.name, service.project)
     ]
-    return f"the name {taken[0].name} belongs to a container of another service ({taken[0].service})" if taken else ""
+    taken = [each for each in others if each.service or has_own]
+    whose = f"a container of another service ({taken[0].service})" if taken and taken[0].service else "a container of somebody else"
+    return f"the name {taken[0].name} belongs to {whose}" if taken else ""
 
 
 def _steps(scene: Scene, service: Service, image: Image | None, there: Sequence[Container], mine: bool) -> Iterator[Step]:
@@ -138,7 +141,8 @@ def _changes(scene: Scene, service: Service, image: Image | None, step: Step) ->
     if container.marks.spec is None:
         yield from scene.unlike.get(container.id, (Change("spec", "made by somebody else", None),))
     else:
-        yield from changes_between(container.live_spec(scene.attached(service.project)), service.applied)
+        declared = changes_between(container.live_spec(scene.attached(service.project)), service.applied)
+        yield from (change for change in declared if not change.path.startswith(_EXTENSION))
     if image is not None and _is_another(image, service, container):
         yield Change(_IMAGE, f"{service.image} ({container.image[:19]})", image.shown)
     for target in scene.exposed.get(container.id, ()):
@@ -176,6 +180,8 @@ def _tagged(container: Container) -> str:
 def _state(container: Container, stopped: bool) -> str:
     if stopped:
         return "running" if container.runs else "stopped"
+    if container.was_declared_stopped and not container.runs:
+        return "stopped"
     if not container.was_stopped:
         return "running"
     code = container.state.get("ExitCode")

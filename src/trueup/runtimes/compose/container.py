@@ -8,9 +8,11 @@ from typing import Any, Final
 from trueup.model.manifest import Body
 from trueup.runtimes.compose.labels import NUMBER, ONE_OFF, PROJECT, SERVICE, Marks
 from trueup.runtimes.compose.limits import limits_in, restart_in, restart_of
+from trueup.runtimes.compose.service import EXTENSION
 
 # The engine's own end, `docker stop` and `docker kill`: nothing that a program ends with by itself.
 _ENDED_FROM_OUTSIDE: Final = (137, 143, 255)
+NAMESPACES: Final = ("NetworkMode", "IpcMode", "PidMode")
 _RUNS: Final = ("running", "restarting", "paused")
 
 
@@ -75,6 +77,12 @@ class Container:
         return config
 
     @property
+    def lent(self) -> tuple[str, ...]:
+        """The namespaces that it shares with others: ``container:ID``."""
+        told = [str(self.host_config.get(name) or "") for name in NAMESPACES]
+        return tuple(each for each in told if each.startswith("container:"))
+
+    @property
     def networks(self) -> Mapping[str, Any]:
         """The networks that it is in, by their names at the engine."""
         return (self.body.get("NetworkSettings") or {}).get("Networks") or {}
@@ -95,8 +103,20 @@ class Container:
         """Whether it should run and does not because of somebody or something else than its own program."""
         if self.runs or self.status == "removing":
             return False
+        if self.status == "created" or self.failed_to_start:
+            return True
         code = int(self.state.get("ExitCode") or 0)
-        return self.status == "created" or code in _ENDED_FROM_OUTSIDE or (code == 0 and self.is_daemon)
+        return code in _ENDED_FROM_OUTSIDE or (code == 0 and self.is_daemon)
+
+    @property
+    def failed_to_start(self) -> str:
+        """Why the engine could not start it when it tried last: nothing of its own program is to blame, and no restart policy helps."""
+        return "" if self.runs else str(self.state.get("Error") or "")
+
+    @property
+    def was_declared_stopped(self) -> bool:
+        """Whether Git wanted it not to run when it was applied last."""
+        return bool(((self.marks.spec or {}).get(EXTENSION) or {}).get("state") == "stopped")
 
     @property
     def completed(self) -> bool:

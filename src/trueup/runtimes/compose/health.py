@@ -74,13 +74,13 @@ def health_of(container: Container, now: datetime | None = None) -> Health:
             return Health(State.DEGRADED, f"is started again and again, it ends with exit code {code}")
         case "paused":
             return Health(State.SUSPENDED, "is paused")
+        case "exited" | "created" if container.failed_to_start:
+            return Health(State.DEGRADED, f"could not start: {container.failed_to_start}")
         case "exited" if container.completed:
             return Health(State.HEALTHY)
         case "exited" | "dead":
             memory = ", out of memory" if state.get("OOMKilled") else ""
             return Health(State.DEGRADED, f"ended with exit code {code}{memory}")
-        case "created" if state.get("Error"):
-            return Health(State.DEGRADED, f"could not start: {state['Error']}")
         case _:
             return Health(State.PROGRESSING, f"is {container.status}")
 

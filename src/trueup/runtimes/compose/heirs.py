@@ -1,4 +1,4 @@
-"""Who gets a port of the host from whom: the one that has it goes first, and those that exchange ports go together."""
+"""Who gets a port of the host, an address or a name from whom: the one that has it goes first, and those that exchange go together."""
 
 from collections.abc import Iterable, Mapping
 
@@ -6,9 +6,10 @@ from trueup.model.manifest import Key
 from trueup.runtimes.compose.container import Container
 from trueup.runtimes.compose.ports import conflicts
 from trueup.runtimes.compose.scene import Scene
+from trueup.runtimes.compose.service import Service
 
 Givers = Mapping[Key, tuple[Key, ...]]
-"""Each service that wants a port which others of the application have now -> those others."""
+"""Each service that wants what others of the application have now, and only one can have -> those others."""
 
 
 def givers(scene: Scene) -> Givers:
@@ -18,7 +19,12 @@ def givers(scene: Scene) -> Givers:
         service = scene.service(key)
         if service is not None and not service.stopped:
             others = {other: _running(there) for other, there in scene.containers.items() if other != key and other in scene.owned}
-            found[key] = tuple(other for other, there in others.items() if conflicts(service.spec, there))
+            wanted = _wanted(scene, service)
+            found[key] = tuple(
+                other
+                for other, there in others.items()
+                if conflicts(service.spec, there) or any(not wanted.isdisjoint(_had(container)) for container in there)
+            )
     return {key: others for key, others in found.items() if others}
 
 
@@ -57,6 +63,20 @@ def at_once(after: Mapping[Key, tuple[Key, ...]], ring: frozenset[Key]) -> dict[
         key: tuple(each for each in others if not (key in ring and any(_waits_for(after, each, other) for other in ring)))
         for key, others in after.items()
     }
+
+
+def _wanted(scene: Scene, service: Service) -> set[tuple[str, str]]:
+    """The names of a service's containers, and the addresses that it asks for, each with the name of its network."""
+    names = scene.names("Network", service.project)
+    asked = [(names.get(key, key), told or {}) for key, told in (service.spec.get("networks") or {}).items()]
+    addresses = {(name, str(told[field])) for name, told in asked for field in ("ipv4_address", "ipv6_address") if told.get(field)}
+    return addresses | {("", name) for name in service.names.values()}
+
+
+def _had(container: Container) -> set[tuple[str, str]]:
+    fields = ("IPAddress", "GlobalIPv6Address")
+    addresses = {(name, str(told[field])) for name, told in container.networks.items() for field in fields if told.get(field)}
+    return addresses | {("", container.name)}
 
 
 def _running(containers: tuple[Container, ...]) -> list[Container]:

@@ -70,7 +70,7 @@ class Planner:
         before: dict[Key, Action] = {}
         while actions != before:
             before = actions
-            effects = {key: action.effect for key, action in actions.items()}
+            effects = {key: Effect.RECREATE if action.verb is Verb.CREATE else action.effect for key, action in actions.items()}
             actions = {key: self._with_others(action, effects) for key, action in actions.items()}
         return actions
 

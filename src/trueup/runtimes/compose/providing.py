@@ -4,6 +4,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from trueup.model.errors import Refused
+from trueup.model.manifest import Body
 from trueup.runtimes.compose.engine import Absent
 from trueup.runtimes.compose.labels import marks_of
 from trueup.runtimes.compose.look import Look
@@ -33,7 +35,15 @@ class Provider:
                 await self.picture.engine.delete(f"/{look.key.kind.lower()}s/{before}")
         await self.picture.engine.post(place, body)
         for container, endpoint in attached:
-            await self.picture.engine.post(f"/networks/{body['Name']}/connect", {"Container": container, "EndpointConfig": endpoint})
+            await self._attach(str(body["Name"]), container, endpoint)
+
+    async def _attach(self, network: str, container: str, endpoint: Body) -> None:
+        try:
+            await self.picture.engine.post(f"/networks/{network}/connect", {"Container": container, "EndpointConfig": endpoint})
+        except Refused:
+            # Its address is none of the network's any more: it gets another one, until its service is made anew.
+            without = {name: value for name, value in endpoint.items() if name != "IPAMConfig"}
+            await self.picture.engine.post(f"/networks/{network}/connect", {"Container": container, "EndpointConfig": without})
 
     async def _detach(self, network: str) -> list[tuple[str, Any]]:
         """Take every container out of a network; each with how it was in it."""

@@ -22,18 +22,26 @@ def out_of_step(scene: Scene, service: Service, container: Container) -> Iterato
         live = str(container.host_config.get(theirs) or "")
         if lender is not None and live.startswith("container:") and live != f"container:{lender.id}":
             yield Change(f"spec.{field}", f"{told} (one that is gone)", told)
+    for name in service.joined:
+        other = _first(scene, service, name)
+        if other is not None and other.runs and container.runs and _started(other) > _started(container):
+            yield Change(f"{AFTER}.{name}", f"shares what {name} had before it was started again", f"started again after {name}")
     for name in service.restarted_with:
         other = _first(scene, service, name)
-        if other is not None and container.runs and _time(other.body.get("Created")) > _time(container.state.get("StartedAt")):
+        if other is not None and container.runs and _time(other.body.get("Created")) > _started(container):
             yield Change(f"{AFTER}.{name}", f"started before {name} was made anew", f"started again after {name}")
 
 
 def carried_along(service: Service, effects: Mapping[Key, Effect]) -> tuple[Effect, str]:
     """What the update of others, by key, does to a service too, and why."""
-    remade = {key.name for key, effect in effects.items() if effect is Effect.RECREATE and key.namespace == service.project}
+    near = {key.name: effect for key, effect in effects.items() if key.kind == "Service" and key.namespace == service.project}
+    remade = {name for name, effect in near.items() if effect is Effect.RECREATE}
     for name in service.lenders:
         if name in remade:
             return Effect.RECREATE, f"it shares what is {name}'s, which is made anew"
+    for name in service.joined:
+        if near.get(name) is Effect.RESTART:
+            return Effect.RESTART, f"it shares what is {name}'s, which is started again"
     for name in service.restarted_with:
         if name in remade:
             return Effect.RESTART, f"it is started again after {name}"
@@ -43,6 +51,10 @@ def carried_along(service: Service, effects: Mapping[Key, Effect]) -> tuple[Effe
 def _first(scene: Scene, service: Service, name: str) -> Container | None:
     found = scene.containers.get(Key("Service", name, "", service.project), ())
     return found[0] if found else None
+
+
+def _started(container: Container) -> datetime:
+    return _time(container.state.get("StartedAt"))
 
 
 def _time(text: object) -> datetime:

@@ -9,12 +9,13 @@ from trueup.model.manifest import Body, Key, Manifest, digest_of
 
 API_VERSION: Final = "compose.trueup.dev/v1"
 KINDS: Final = ("Service", "Network", "Volume")
+EXTENSION: Final = "x-trueup"
 # What orders, finds or builds, and is no part of a container. A built image is told apart by its content.
 _NOT_OF_A_CONTAINER: Final = frozenset({"attach", "build", "depends_on", "develop", "env_file", "profiles", "pull_policy", "scale"})
 _NOT_OF_ITS_DEPLOYMENT: Final = ("endpoint_mode", "labels", "mode", "placement", "replicas", "rollback_config", "update_config")
 UNTOLD: Final = (
     "metadata.annotations",
-    *(f"spec.{name}" for name in (*sorted(_NOT_OF_A_CONTAINER), "x-trueup")),
+    *(f"spec.{name}" for name in (*sorted(_NOT_OF_A_CONTAINER), EXTENSION)),
     *(f"spec.deploy.{name}" for name in _NOT_OF_ITS_DEPLOYMENT),
 )
 """Fields of a manifest that no container shows."""
@@ -53,7 +54,7 @@ class Service:
     @property
     def extension(self) -> Body:
         """What it says to us alone."""
-        return self.spec.get("x-trueup") or {}
+        return self.spec.get(EXTENSION) or {}
 
     @property
     def stopped(self) -> bool:
@@ -76,11 +77,16 @@ class Service:
         return str(self.spec.get("container_name") or f"{self.project}-{self.name}-{number}")
 
     @property
+    def joined(self) -> list[str]:
+        """The services whose namespaces it shares."""
+        shared = [str(self.spec.get(name) or "") for name in ("network_mode", "ipc", "pid")]
+        return [each.removeprefix("service:") for each in shared if each.startswith("service:")]
+
+    @property
     def lenders(self) -> list[str]:
         """The services whose namespaces or volumes it shares."""
-        shared = [str(self.spec.get(name) or "") for name in ("network_mode", "ipc", "pid")]
         lent = [each.partition(":")[0] for each in map(str, self.spec.get("volumes_from") or ()) if not each.startswith("container:")]
-        return [*(each.removeprefix("service:") for each in shared if each.startswith("service:")), *lent]
+        return [*self.joined, *lent]
 
     @property
     def restarted_with(self) -> list[str]:
@@ -104,6 +110,8 @@ class Service:
             kept["networks"] = {name: told or {} for name, told in kept["networks"].items()}
         if "deploy" in kept:
             kept["deploy"] = {name: kept["deploy"][name] for name in ("resources", "restart_policy") if kept["deploy"].get(name)}
+        if self.stopped:
+            kept[EXTENSION] = {"state": "stopped"}
         return {name: value for name, value in kept.items() if value not in ({}, "") and (value != [] or name in ("command", "entrypoint"))}
 
     def _counts(self, name: str) -> bool:

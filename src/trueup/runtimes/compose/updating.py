@@ -115,7 +115,7 @@ class Update:
         fault = GaveWay if troubles and self._was_felt else Refused
         if troubles and self.pace.failure_action == "rollback":
             await self._take_back()
-            if any(step.container for step in steps):
+            if any(step.container is not None and step.container.runs for step in steps):
                 troubles.append("the version before runs again")
         else:
             await self._finish([] if troubles else steps)
@@ -173,8 +173,10 @@ class Update:
             self.restarted.append(step)
             trouble = await self._attempt(step.container.id if step.container else "", "restart")
         else:
-            swap = next(each for each in self.swaps if each.step is step)
-            trouble = await self._exchange(swap)
+            try:
+                trouble = await self._exchange(next(each for each in self.swaps if each.step is step))
+            except Refused as error:
+                trouble = error.message
         if not trouble and self.pace.delay:
             await asyncio.sleep(max(0.0, self.pace.delay - (time.monotonic() - began)))
         return trouble
