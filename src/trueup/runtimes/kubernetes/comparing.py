@@ -6,7 +6,7 @@ from trueup.model.contracts import Owner
 from trueup.model.manifest import Body, digest_of
 from trueup.model.plan import Change
 from trueup.model.secret import Secret
-from trueup.runtimes.kubernetes.concealing import concealed, is_secret, known_values, secret_of, shown
+from trueup.runtimes.kubernetes.concealing import concealed, is_secret, secret_of, shown
 from trueup.runtimes.kubernetes.fields import Managed, beyond, leaves, values
 from trueup.runtimes.kubernetes.ignoring import Ignored, pruned
 from trueup.runtimes.kubernetes.live import LiveObject, comparable
@@ -28,7 +28,7 @@ def changes_between(before: Body | None, after: Body, known: frozenset[str]) -> 
 def declared_changes(wanted: Wanted, live: LiveObject) -> tuple[Change, ...]:
     """What differs in the fields that Git declares, and what is ours and Git no longer says: as far as it can be told without the server's
     own knowledge of defaults and units."""
-    known = known_values(wanted.body)
+    known = wanted.known_values
     before, after = concealed(comparable(live.body), known), _by_value(comparable(wanted.body))
     ignored = wanted.ignored(live)
     found = [Change(each.path, shown(each.before), shown(each.after)) for each in changes(_beside(after, before), after)]
@@ -56,7 +56,7 @@ def seen_of(live: LiveObject | None, owner: Owner, wanted: Wanted | None) -> str
 
 def _digest_of(live: LiveObject, owner: Owner, wanted: Wanted | None) -> str:
     whose = owner_in(live.body)
-    known = known_values(wanted.body) if wanted else frozenset()
+    known = wanted.known_values if wanted else frozenset()
     # In which version of its kind the server gave it says nothing of the object.
     body = {**concealed(comparable(live.body), known), "apiVersion": ""}
     counted: Any = body if whose != owner else _compared(live, body, wanted, wanted.ignored(live) if wanted else None)

@@ -11,7 +11,7 @@ from trueup.model.errors import Refused
 from trueup.model.manifest import Body, Key
 from trueup.model.plan import Action, Change, Effect, Verb
 from trueup.runtimes.kubernetes.comparing import changes_between, declared_changes, seen_of
-from trueup.runtimes.kubernetes.concealing import concealed, known_values, shown
+from trueup.runtimes.kubernetes.concealing import concealed, shown
 from trueup.runtimes.kubernetes.fields import MANAGER, Fields, managers, minus, paths, values
 from trueup.runtimes.kubernetes.hook_actions import Hooks
 from trueup.runtimes.kubernetes.hooks import Merging, Removing, declared_annotations, options_of
@@ -76,7 +76,7 @@ class _Planning:
         self.marks = marks
         self.ours = marks.claims(trial.live.body) if trial.live else False
         self.strict = strict and trial.wanted.options.merging is not Merging.MERGE
-        self.known = known_values(trial.wanted.body)
+        self.known = trial.wanted.known_values
 
     def action(self, wave: int) -> Action:
         changes = self._changes()

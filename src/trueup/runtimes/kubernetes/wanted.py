@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from trueup.model.application import Ignore
@@ -11,14 +12,14 @@ from trueup.model.errors import Refused
 from trueup.model.manifest import Body, Key, Manifest
 from trueup.model.secret import Secret
 from trueup.runtimes.kubernetes.client.discovery import Resource
-from trueup.runtimes.kubernetes.concealing import is_secret, secret_of
+from trueup.runtimes.kubernetes.concealing import is_secret, known_values, secret_of
 from trueup.runtimes.kubernetes.hooks import Options, options_of
 from trueup.runtimes.kubernetes.ignoring import Ignored, either, ignored_fields, kept, scaled_fields
 from trueup.runtimes.kubernetes.live import SERVER_KEPT, LiveObject
 from trueup.runtimes.kubernetes.marks import Marks, annotations, labels, metadata
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Wanted:
     """One desired object, its kind as the cluster knows it (None: it does not), and the rules for what is left alone in it."""
 
@@ -29,21 +30,33 @@ class Wanted:
     marks: Marks
     rules: tuple[Ignore, ...] = ()
     settled: bool = False
-    """Whether the object was last written from this very manifest, so that a difference is drift."""
+    """Whether Git says of replicas what it said when the object was last written, so that another number is left alone."""
     take_over: tuple[str, ...] = ()
     """The managers whose fields are taken over as a whole."""
     served: bool = True
     """Whether the cluster serves the kind; one that this very plan makes it does not yet."""
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """The manifest's digest."""
         return self.manifest.digest
 
     @property
+    def replicas(self) -> str:
+        """The number of replicas that Git names; empty when it names none."""
+        specification = self.body.get("spec")
+        number = specification.get("replicas") if isinstance(specification, dict) else None
+        return str(number) if isinstance(number, int) else ""
+
+    @cached_property
     def options(self) -> Options:
         """What the manifest asks for beside its content."""
         return options_of(self.body)
+
+    @cached_property
+    def known_values(self) -> frozenset[str]:
+        """The values that it calls secret, beside those of a Secret's own fields."""
+        return known_values(self.body)
 
     @property
     def place(self) -> str:
@@ -113,5 +126,5 @@ def distinct(desired: Desired, wanted: Iterable[Wanted]) -> dict[Key, Wanted]:
 
 
 def settled(wanted: Wanted) -> Wanted:
-    """The same, last written from this very manifest."""
+    """The same, with nothing new in Git on its replicas."""
     return replace(wanted, settled=True)

@@ -15,7 +15,6 @@ from trueup.runtimes.kubernetes.client.discovery import Resource
 from trueup.runtimes.kubernetes.client.request import Answer, Reason
 from trueup.runtimes.kubernetes.cluster import Cluster, Lock
 from trueup.runtimes.kubernetes.comparing import changes_between, seen_of
-from trueup.runtimes.kubernetes.concealing import known_values
 from trueup.runtimes.kubernetes.fields import our_fields
 from trueup.runtimes.kubernetes.hooks import PRUNE_ANNOTATION, DeletePolicy, Merging
 from trueup.runtimes.kubernetes.live import LiveObject
@@ -212,7 +211,7 @@ class Writer:
         if not self.marks.claims(live.body) or live.leaving:
             return OUTDATED
         tried = await self.cluster.try_out(resource, wanted.configuration(self.desired.revision, live))
-        if tried.refusal or changes_between(live.body, tried.object, known_values(wanted.body)):
+        if tried.refusal or changes_between(live.body, tried.object, wanted.known_values):
             return OUTDATED
         return Result(live=live)
 
