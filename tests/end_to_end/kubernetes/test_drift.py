@@ -133,6 +133,8 @@ async def test_a_scale_by_hand_is_no_drift_until_git_says_another_number(shop: S
     shop.patch("deployments.apps/v1", "web", {"metadata": {"labels": {PART_OF: None}}})
     await shop.make(desired)
     assert shop.get("deployments.apps/v1", "web")["spec"]["replicas"] == 2
+    await shop.make(shop.desired(shop.deployment("web", "shop/web:2", replicas=1), revision="3" * 40))
+    assert shop.get("deployments.apps/v1", "web")["spec"]["replicas"] == 2, "Git says something else, but no other number"
     await shop.make(shop.desired(shop.deployment("web", replicas=4), revision="2" * 40))
     assert shop.get("deployments.apps/v1", "web")["spec"]["replicas"] == 4
 

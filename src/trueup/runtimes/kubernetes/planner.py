@@ -114,8 +114,8 @@ class Planner:
         return await together(_served(trials, each) for each in wanted)
 
     def _is_settled(self, wanted: Wanted, desired: Desired) -> bool:
-        """Whether the object was made true to this very manifest before, as far as is remembered; else whether its commit was applied."""
-        known = self.settled.wants_the_same(wanted)
+        """Whether Git says nothing new on replicas, as far as is remembered; else whether its commit was applied."""
+        known = self.settled.scales_the_same(wanted)
         return known if known is not None else self.parent is not None and self.parent.revision == desired.revision
 
     async def _namespace(self, desired: Desired, name: str) -> Wanted | None:

@@ -27,7 +27,7 @@ _UNWRITTEN_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class _Note:
-    """The digest of the manifest, and one of the rules and of what was seen then."""
+    """The digest of the manifest with the replicas that it named, and a digest of the rules and of what was seen then."""
 
     desired: str
     seen: str
@@ -57,10 +57,13 @@ class Settled:
         note = self._notes.get((wanted.marks.owner, wanted.key))
         return note is not None and note == _note(wanted, live)
 
-    def wants_the_same(self, wanted: Wanted) -> bool | None:
-        """Whether the object was last made true to this very manifest, so that a difference is drift; None when that is not remembered."""
+    def scales_the_same(self, wanted: Wanted) -> bool | None:
+        """Whether the object was last made true to this very manifest, or to one that names the same number of replicas, so that another
+        number is nothing that Git said since; None when that is not remembered."""
         note = self._notes.get((wanted.marks.owner, wanted.key))
-        return note.desired == wanted.digest if note else None
+        if note is None:
+            return None
+        return note.desired == _said(wanted) or bool(wanted.replicas) and note.desired.partition(" ")[2] == wanted.replicas
 
     def note(self, wanted: Wanted, live: LiveObject) -> None:
         """The object is as Git says."""
@@ -122,4 +125,8 @@ class Settled:
 
 def _note(wanted: Wanted, live: LiveObject) -> _Note:
     rules = [rule.model_dump(mode="json") for rule in wanted.rules]
-    return _Note(wanted.digest, digest_of([rules, seen_of(live, wanted.marks.owner, wanted)]))
+    return _Note(_said(wanted), digest_of([rules, seen_of(live, wanted.marks.owner, wanted)]))
+
+
+def _said(wanted: Wanted) -> str:
+    return f"{wanted.digest} {wanted.replicas}".rstrip()
