@@ -28,22 +28,22 @@ def released(approvals: Iterable[str], kind: str) -> tuple[str, ...]:
     return tuple(approval.removeprefix(f"{kind} ") for approval in approvals if approval.startswith(f"{kind} "))
 
 
-def accept(mirror: Mirror, head: Head, accepted: str, rules: Rules, approvals: Collection[str]) -> None:
+def accept(mirror: Mirror, head: str, accepted: str, rules: Rules, approvals: Collection[str]) -> None:
     """Whether a new head may take the place of the accepted commit (empty: there is none yet). Blocks.
 
     ``approvals`` are what a person let through: the hold's kind and the head. Raises Rewound when the branch was rewritten, Held when a
     signature is missing.
     """
     bases = (accepted, *released(approvals, "rewound"))
-    if accepted and rules.rewind == "hold" and not any(mirror.contains(head.commit, base) for base in bases):
+    if accepted and rules.rewind == "hold" and not any(mirror.contains(head, base) for base in bases):
         raise Rewound(
-            f"the branch was rewritten: {head.commit[:7]} does not contain {accepted[:7]}, which was accepted last",
+            f"the branch was rewritten: {head[:7]} does not contain {accepted[:7]}, which was accepted last",
             where=mirror.remote.url,
             hint="push the old commits again, or run `trueup release --repository` to follow the new history",
         )
     if rules.signing_keys:
         known = accepted if accepted and mirror.has(accepted) else None
-        _demand_signatures(mirror, mirror.new_commits(head.commit, known), rules.signing_keys, released(approvals, "unsigned"))
+        _demand_signatures(mirror, mirror.new_commits(head, known), rules.signing_keys, released(approvals, "unsigned"))
 
 
 def _demand_signatures(mirror: Mirror, commits: Iterable[str], keys: tuple[str, ...], let_through: tuple[str, ...]) -> None:

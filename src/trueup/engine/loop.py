@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from trueup.engine.course import Later
 from trueup.engine.equipment import Equipment, Following
+from trueup.engine.follow import Follower
 from trueup.engine.reconcile import Reconciler
 from trueup.engine.rollback import Rollbacks
 from trueup.engine.watch import Watches
@@ -37,6 +38,7 @@ class Loop:
     def __init__(self, equipment: Equipment, reconciler: Reconciler, at_once: int = 8, fetches: int = 8) -> None:
         self.equipment = equipment
         self.reconciler = reconciler
+        self.follower = Follower(equipment)
         self.memory = equipment.memory
         self.store = equipment.store.through
         self.rollbacks = Rollbacks(equipment)
@@ -165,10 +167,10 @@ class Loop:
             await self.store(self.memory.finish, row, self.equipment.lease)
             return
         try:
-            followed = await self.reconciler.follow(each.repository, row.trigger)
+            followed = await self.follower.follow(each.repository, row.trigger)
             await self.watches.refresh(self.following)
             if followed.inexact:
-                await self.reconciler.date(each.repository)
+                await self.follower.date(each.repository)
         except TrueupError as error:
             self.equipment.telemetry.warn(f"fetch failed: {error.message}", repository=each.repository.identity, hint=error.hint)
         await self.store(

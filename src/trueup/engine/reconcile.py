@@ -1,34 +1,27 @@
-"""The walk: a repository's is fetch and discover, an application's is render, plan, guard, apply, observe and report.
+"""The walk of an application: render, plan, guard, apply, observe and report.
 
 The order is written here and nowhere else. Whatever happens, a walk ends with a ``Later``: done, or when to come back.
 """
 
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-import msgspec
-
-from trueup.engine.advance import Stepping, Surroundings
 from trueup.engine.apply import apply, begun, next_batch, on_failure, starts_wave
 from trueup.engine.course import DONE, WELL, Course, Later, pause
-from trueup.engine.dating import dates
 from trueup.engine.equipment import Equipment
-from trueup.engine.fetch import accept, fetch, released
 from trueup.engine.guard import Facts, guard
 from trueup.engine.observe import by_whom, observe
 from trueup.engine.plan import plan
 from trueup.engine.report import Reports
 from trueup.engine.want import Wants
 from trueup.model.contracts import Desired, Owner, Runtime
-from trueup.model.errors import DeclarationError, Held, Outdated, Refused, SettingsError, TrueupError, Unreachable, Unwritable
+from trueup.model.errors import DeclarationError, Outdated, Refused, SettingsError, TrueupError, Unreachable, Unwritable
 from trueup.model.health import HealthReport, State
-from trueup.model.memory import Address, Advance, Drifted, Followed, Row, Waiting
-from trueup.model.plan import Action, Hold, Plan, When
+from trueup.model.memory import Drifted, Row
+from trueup.model.plan import Action, Plan, When
 from trueup.model.run import Outcome, RunState, Trigger
-from trueup.model.source import Repository, Revision
+from trueup.model.source import Revision
 
-REPOSITORY_HOLDS = ("rewound", "unsigned", "removal")
 LOOK_WHILE_PROGRESSING = 1.0
 SAFE_LEASE = 45.0
 
@@ -55,7 +48,7 @@ class Walk:
 
 
 class Reconciler:
-    """Walks repositories and applications. It keeps nothing between walks: what must be known is in the memory and at the targets."""
+    """Walks applications. It keeps nothing between walks: what must be known is in the memory and at the targets."""
 
     def __init__(self, equipment: Equipment) -> None:
         self.equipment = equipment
@@ -65,111 +58,6 @@ class Reconciler:
         self.steps = equipment.steps.through
         self.wants = Wants(equipment)
         self.report = Reports(equipment.memory, equipment.store, equipment.telemetry, equipment.clock)
-
-    # ------------------------------------------------------------------ a repository's walk
-
-    async def follow(self, repository: Repository, trigger: Trigger = Trigger.POLL) -> Followed:
-        """Step the catalog to the repository's newest commit, and wake the applications that it touches. What holds it is in the answer.
-
-        Raises Unreachable or SettingsError when the repository cannot be had; then everything stays as it is.
-        """
-        following = self.equipment.following(repository)
-        known = await self.store(self.memory.known, Address(repository.identity))
-        before = known.followed or Followed(repository=repository)
-        with self.equipment.telemetry.about("", {"repository": repository.identity}):
-            try:
-                with self.stage("fetch"):
-                    head = await fetch(following.mirror, repository.branch)
-            except TrueupError as error:
-                self.equipment.telemetry.count("fetches", result="failed")
-                await self.store(self.memory.follow, msgspec.structs.replace(before, error=error.message, fetched_at=time.time()))
-                raise
-            self.equipment.telemetry.count("fetches", result="done")
-            fetched = msgspec.structs.replace(before, reference=head.name, head=head.commit, fetched_at=time.time(), error="")
-            if head.commit == before.commit and not before.awaits and not await self._is_offered_anew(repository.identity):
-                return await self._unheld(fetched, before)
-            surroundings = Surroundings(
-                following.mirror,
-                self.memory,
-                self.equipment.kinds,
-                self.equipment.renders,
-                lambda: frozenset(each.status.target for each in self.memory.standings(repository.identity)),
-                frozenset(released(known.approvals, "removal")),
-            )
-            try:
-                await self.steps(accept, following.mirror, head, before.commit, following.rules, known.approvals)
-                with self.stage("discover"):
-                    step = await self.steps(lambda: Stepping(fetched, head.commit, surroundings).advance())
-            except Held as held:
-                return await self._hold_repository(fetched, held, before)
-            step.trigger = trigger
-            await self.store(self.memory.advance, step)
-            await self._lift(repository.identity, known.approvals)
-            self.report.followed(before, step)
-            return step.followed
-
-    async def date(self, repository: Repository) -> int:
-        """Find the revisions that the step to a long history left open, by walking all of it; how many there were. Nobody is woken."""
-        mirror = self.equipment.following(repository).mirror
-        followed = await self.store(self.memory.followed, repository.identity)
-        if followed is None or not followed.inexact:
-            return 0
-        with self.equipment.telemetry.about("", {"repository": repository.identity}), self.stage("date"):
-            open_ones = [each for each in await self.store(self.memory.applications, repository.identity) if not each.exact]
-            inputs = {
-                each.application.name: await self.store(self.memory.inputs, repository.identity, each.application.name)
-                for each in open_ones
-            }
-            dated = await self.steps(dates, inputs, followed.commit, mirror, 0)
-        for each in open_ones:
-            revision, _ = dated[each.application.name]
-            standing = await self.store(self.memory.standing, Address(repository.identity, each.application.name, each.application.target))
-            if standing is not None and standing.status.revision == each.revision:
-                status = msgspec.structs.replace(standing.status, revision=revision, desired_revision=revision)
-                good = revision if standing.good == each.revision else standing.good
-                await self.store(self.memory.stand, msgspec.structs.replace(standing, status=status, good=good))
-        exact = msgspec.structs.replace(followed, inexact=False)
-        await self.store(self.memory.advance, Advance(followed=exact, revisions={name: (each[0], True) for name, each in dated.items()}))
-        return len(open_ones)
-
-    async def _is_offered_anew(self, repository: str) -> bool:
-        """Whether a target has something else for renders now than when applications were rendered for it."""
-        renders = self.equipment.renders
-        targets = await self.store(self.memory.targets, repository)
-        if not renders.offering(targets):
-            return False
-        for target in (await self.store(renders.taken_from, repository, targets)).values():
-            await self.equipment.offers.refresh(target)
-        return bool(await self.store(renders.offered_anew, repository, targets))
-
-    async def _unheld(self, fetched: Followed, before: Followed) -> Followed:
-        """No news. A branch that is back at the accepted commit lifts what held it."""
-        followed = msgspec.structs.replace(fetched, hold=None)
-        if before.hold is not None:
-            await self._lift(fetched.repository.identity, ())
-        await self.store(self.memory.follow, followed)
-        return followed
-
-    async def _lift(self, identity: str, approvals: Iterable[str]) -> None:
-        """The head was accepted: nothing holds it, and what was let through for it counts for no later one."""
-        await self.store(self.memory.lift, identity, "", REPOSITORY_HOLDS)
-        if approvals:
-            await self.store(self.memory.withdraw, Address(identity))
-
-    async def _hold_repository(self, fetched: Followed, held: Held, before: Followed) -> Followed:
-        followed = msgspec.structs.replace(fetched, hold=Hold(held.kind, held.message))
-        identity = fetched.repository.identity
-        if before.hold != followed.hold:
-            self.equipment.telemetry.warn(f"held: {held.message}", kind=held.kind)
-            await self.store(self.memory.lift, identity, "", [kind for kind in REPOSITORY_HOLDS if kind != held.kind])
-        if before.hold != followed.hold or before.head != followed.head:
-            head, accepted = fetched.head, fetched.commit
-            waiting = Waiting(repository=identity, kind=held.kind, reason=held.message, digest=head, revision=head, good=accepted)
-            await self.store(self.memory.hold, waiting)
-        await self.store(self.memory.follow, followed)
-        return followed
-
-    # ------------------------------------------------------------------ an application's walk
 
     async def walk(self, row: Row, wish: Wish = Wish()) -> Later:
         """One application's walk, from wherever it is as far as it goes without waiting.

@@ -10,11 +10,12 @@ import msgspec
 from trueup.engine.course import Course
 from trueup.engine.drain import Drain, is_news
 from trueup.engine.equipment import Equipment, Following
+from trueup.engine.follow import REPOSITORY_HOLDS, Follower
 from trueup.engine.inspect import Inspections, trouble_of
 from trueup.engine.loop import Loop
 from trueup.engine.preview import Previews
 from trueup.engine.proposal import Proposals
-from trueup.engine.reconcile import REPOSITORY_HOLDS, Reconciler, Wish
+from trueup.engine.reconcile import Reconciler, Wish
 from trueup.engine.report import UNREACHABLE
 from trueup.engine.rollback import Rollbacks
 from trueup.engine.watch import Watches
@@ -41,6 +42,7 @@ class Engine:
         self.equipment = equipment
         self.memory = equipment.memory
         self.store = equipment.store.through
+        self.follower = Follower(equipment)
         self.reconciler = Reconciler(equipment)
         self.previews = Previews(equipment)
         self.proposals = Proposals(equipment, self.previews)
@@ -54,25 +56,7 @@ class Engine:
 
     async def follow(self, repository: Repository) -> Followed:
         """Step to the repository's newest commit; what holds it back is in the answer. Raises Unreachable or SettingsError."""
-        lease = self.equipment.lease
-        address = Address(repository.identity)
-        while True:
-            await self.store(self.memory.free_dead, lease)
-            row = await self.store(self.memory.claim_one, address, lease, time.time())
-            if row is not None:
-                break
-            # Somebody else is fetching it: what they find is ours too.
-            await asyncio.sleep(FOLLOW_OTHERS)
-        try:
-            followed = await self.reconciler.follow(repository)
-            if followed.inexact:
-                await self.reconciler.date(repository)
-        finally:
-            if self.serving():
-                # Only the serve knows how often it looks: it takes the row up at once, and puts its own pause after it.
-                await self.store(self.memory.postpone, row, lease, time.time(), 0)
-            else:
-                await self.store(self.memory.finish, row, lease)
+        followed = await self.follower.in_turn(repository, Trigger.POLL, self.serving())
         await self._find_what_was_forgotten(repository)
         return followed
 

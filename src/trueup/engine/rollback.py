@@ -4,8 +4,6 @@ The bad revision is held back first. So whatever happens after that (a push that
 back to the good revision and stays there; and a push that went well before the death is known again by the trailers of its commit.
 """
 
-import asyncio
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
@@ -15,8 +13,8 @@ import msgspec
 from trueup.engine.course import WELL, Course
 from trueup.engine.dating import dates
 from trueup.engine.equipment import Equipment
+from trueup.engine.follow import Follower
 from trueup.engine.past import Past
-from trueup.engine.reconcile import Reconciler
 from trueup.engine.revert import Revert, Undo, message_of, revert_of, undo_of
 from trueup.model.answer import RolledBack
 from trueup.model.errors import Held, Outdated, Refused, TrueupError, UsageError
@@ -30,7 +28,6 @@ BAD_REVISION: Final = "bad revision"
 TRIES: Final = 5
 SHORT: Final = 7
 RECENT_RUNS: Final = 1000
-LOOK_FOR_THE_OTHER: Final = 0.1
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -68,7 +65,7 @@ class Rollbacks:
         self.memory = equipment.memory
         self.store = equipment.store.through
         self.work = equipment.work.through
-        self.reconciler = Reconciler(equipment)
+        self.follower = Follower(equipment)
 
     async def roll_back(self, course: Course, request: Rollback) -> RolledBack:
         """What a person asked for. Raises UsageError when it is not clear where to go back to, or when others go back with it unasked."""
@@ -332,21 +329,10 @@ class Rollbacks:
             self.equipment.telemetry.warn(f"fetch failed: {error.message}", repository=case.address.repository, hint=error.hint)
 
     async def _follow(self, case: Case) -> Followed:
-        """Fetch and discover under the repository's row, as everybody does."""
-        address, lease = Address(case.address.repository), self.equipment.lease
-        polled = address in await self.store(self.memory.pending, address.repository)
-        while True:
-            row = await self.store(self.memory.claim_one, address, lease, time.time())
-            if row is not None:
-                break
-            await asyncio.sleep(LOOK_FOR_THE_OTHER)
-        try:
-            return await self.reconciler.follow(case.followed.repository, Trigger.ROLLBACK)
-        finally:
-            if polled:
-                await self.store(self.memory.postpone, row, lease, time.time(), 0)
-            else:
-                await self.store(self.memory.finish, row, lease)
+        """Fetch and discover in turn with everybody else."""
+        repository = case.followed.repository
+        polled = Address(repository.identity) in await self.store(self.memory.pending, repository.identity)
+        return await self.follower.in_turn(repository, Trigger.ROLLBACK, polled)
 
     def _mirror(self, followed: Followed) -> Mirror:
         return self.equipment.following(followed.repository).mirror
