@@ -236,8 +236,10 @@ async def test_every_kind_of_drift_is_heard_and_undone(host: Host, runtime: Comp
     await asyncio.sleep(0.3)
     docker("rm", "-f", "trueup_p_carrier")
     docker("volume", "rm", "trueup_p")
+    docker("volume", "create", "trueup_p")  # as an engine makes it for a carrier that comes at the very moment of a prune
     await asyncio.wait_for(heard, SOON)
     await done(runtime, desired)
+    assert (await runtime.plan(desired)).empty
     assert docker("exec", "p-web-1", "cat", "/etc/web.conf") == "a\n"
     docker("tag", host.inspect("p-web-1")["Image"], "test/web:2")
     host.engine.image(

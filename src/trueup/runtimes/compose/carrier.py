@@ -16,13 +16,13 @@ from typing import IO, Final
 from trueup.model.errors import Refused
 from trueup.runtimes.compose.engine import Absent, Clash, Engine
 from trueup.runtimes.compose.images import Heard, drained
+from trueup.runtimes.compose.labels import RECORD
 from trueup.runtimes.compose.packing import archive
 
 IMAGE: Final = "trueup/empty:1"
 INSIDE: Final = "/trueup"
 """Where the carrier mounts the volume."""
 OF_PROJECT: Final = "dev.trueup.project"
-_RECORD: Final = "trueup_"
 """The label of volume and carrier."""
 _EMPTY_TAR: Final = bytes(1024)
 _IN_MEMORY: Final = 4 << 20
@@ -39,12 +39,12 @@ class Carrier:
     @property
     def volume(self) -> str:
         """The volume's name."""
-        return f"{_RECORD}{self.project}"
+        return f"{RECORD}{self.project}"
 
     @property
     def container(self) -> str:
         """The carrier's name."""
-        return f"{_RECORD}{self.project}_carrier"
+        return f"{RECORD}{self.project}_carrier"
 
     async def mountpoint(self) -> str:
         """Where the engine's machine has the volume's files; empty when there is no volume."""
@@ -143,20 +143,13 @@ class Carrier:
         return True
 
     async def _create(self) -> None:
-        body = {
-            "Image": IMAGE,
-            "Cmd": ["-"],
-            "Labels": {OF_PROJECT: self.project},
-            "HostConfig": {"NetworkMode": "none", "Mounts": [{"Type": "volume", "Source": self.volume, "Target": INSIDE}]},
-        }
+        labels = {OF_PROJECT: self.project}
+        # A prune may take the volume at this very moment: then the engine makes it anew, which must not be without its label.
+        mount = {"Type": "volume", "Source": self.volume, "Target": INSIDE, "VolumeOptions": {"Labels": labels}}
+        body = {"Image": IMAGE, "Cmd": ["-"], "Labels": labels, "HostConfig": {"NetworkMode": "none", "Mounts": [mount]}}
         # A clash: somebody else made it at this very moment.
         with suppress(Clash):
             await self.engine.post("/containers/create", body, name=self.container)
-
-
-def project_of(volume: str) -> str:
-    """The project whose record volume has this name; empty when it is none."""
-    return volume.removeprefix(_RECORD) if volume.startswith(_RECORD) else ""
 
 
 @contextmanager

@@ -33,6 +33,11 @@ SPEC: Final = "dev.trueup.spec"
 """What was applied, as Compose writes it; values of secrets are never in it."""
 
 
+RECORD: Final = "trueup_"
+"""How the names of the volumes begin that hold the record and the files of a project, and of their carriers."""
+_OURS: Final = "dev.trueup."
+
+
 class Marks(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of an object that is ours: whose, since which commit and from where, and what was applied."""
 
@@ -115,6 +120,16 @@ class OfCompose:
     def of_volume(self, key: str) -> dict[str, str]:
         """Those of a volume."""
         return {PROJECT: self.project, VOLUME: key, _VERSION: _SPOKEN}
+
+
+def is_reserved(name: str) -> bool:
+    """Whether no Compose file may give this name to a volume or container, or this label to anything: it would be taken for one of ours."""
+    return name.startswith((RECORD, _OURS))
+
+
+def project_of(volume: str) -> str:
+    """The project whose record volume has this name; empty when it is none."""
+    return volume.removeprefix(RECORD) if volume.startswith(RECORD) else ""
 
 
 def _plain(text: str) -> Any:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from trueup.model.contracts import Objection
 from trueup.model.manifest import Body
+from trueup.runtimes.compose.labels import is_reserved
 from trueup.runtimes.compose.service import API_VERSION, KINDS
 from trueup.runtimes.compose.units import nanoseconds, size
 
@@ -123,7 +124,7 @@ def objections_of(body: Body) -> list[Objection]:
     unknown = [
         Objection(("spec", name), "is not supported on a Compose host") for name in spec if name not in known and not name.startswith("x-")
     ]
-    return [*unknown, *(_of_service(spec) if kind == "Service" else ())]
+    return [*unknown, *_reserved(body, spec), *(_of_service(spec) if kind == "Service" else ())]
 
 
 def references_of(body: Body) -> list[str]:
@@ -135,6 +136,21 @@ def references_of(body: Body) -> list[str]:
     if isinstance(spec.get("build"), dict):
         entries += [spec["build"], *(spec["build"].get("secrets") or ())]
     return list(dict.fromkeys(str(entry["content"]) for entry in entries if entry.get("content")))
+
+
+def _reserved(body: Body, spec: Body) -> Iterator[Objection]:
+    """What would be taken for one of ours: the volumes that hold records, their carriers, and our labels."""
+    own = f"{body['metadata']['namespace']}_{body['metadata'].get('name')}"
+    named = {"Service": ("container_name", spec.get("container_name")), "Volume": ("name", spec.get("name") or own)}
+    field, name = named.get(str(body["kind"]), ("name", ""))
+    if is_reserved(str(name or "")):
+        yield Objection(("spec", field), f"`{name}` is a name that Trueup keeps for itself", "do not begin it with `trueup_`")
+    for label in spec.get("labels") or ():
+        if is_reserved(str(label)):
+            yield Objection(("spec", "labels", label), f"the label `{label}` is one that only Trueup gives", "remove it")
+    for place, told in enumerate(spec.get("volumes_from") or ()):
+        if is_reserved(str(told).removeprefix("container:")) and str(told).startswith("container:"):
+            yield Objection(("spec", "volumes_from", place), f"`{told}` is a container that Trueup keeps for itself", "remove it")
 
 
 def _of_service(spec: Body) -> Iterator[Objection]:

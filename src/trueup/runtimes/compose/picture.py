@@ -17,7 +17,7 @@ from trueup.runtimes.compose.delivery import Delivery
 from trueup.runtimes.compose.engine import Absent, Engine
 from trueup.runtimes.compose.holding import Held, held_in, identity_of
 from trueup.runtimes.compose.images import Images, Shelf
-from trueup.runtimes.compose.labels import PROJECT
+from trueup.runtimes.compose.labels import PROJECT, project_of
 from trueup.runtimes.compose.record import Record
 from trueup.toolkit.together import together
 
@@ -53,7 +53,10 @@ class Shot:
     @property
     def projects(self) -> frozenset[str]:
         """The projects that have a record."""
-        return frozenset(str(each["Labels"][OF_PROJECT]) for each in self.volumes.values() if OF_PROJECT in (each.get("Labels") or {}))
+        # One that an engine made together with its carrier has no label at all.
+        named = {project_of(name) for name, each in self.volumes.items() if not each.get("Labels")}
+        labelled = {str((each.get("Labels") or {}).get(OF_PROJECT, "")) for each in self.volumes.values()}
+        return frozenset((named | labelled) - {""})
 
 
 class Picture:

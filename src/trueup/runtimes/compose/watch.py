@@ -9,8 +9,9 @@ from typing import Any, Final
 from trueup.model.contracts import Lost, Moved, Owner
 from trueup.model.errors import RuntimeFault
 from trueup.model.manifest import Key
-from trueup.runtimes.compose.carrier import OF_PROJECT, project_of
+from trueup.runtimes.compose.carrier import OF_PROJECT
 from trueup.runtimes.compose.holding import Held, owned_by
+from trueup.runtimes.compose.labels import project_of
 from trueup.runtimes.compose.picture import CONTAINERS, IMAGES, NETWORKS, VOLUMES, Picture
 
 # What happens in a container all the time (its health check is executed, somebody attaches to it) says nothing of it.

@@ -171,6 +171,17 @@ def test_a_manifest_is_checked_without_an_engine() -> None:
     assert objections_of({**body(), "kind": "Pod"})[0].path == ("kind",)
 
 
+def test_what_would_be_taken_for_ours_is_refused() -> None:
+    labels = {"dev.trueup.owner": "shop of /srv/git/theirs", "team": "shop"}
+    wrong = body(image="web:1", container_name="trueup_shop_carrier", labels=labels, volumes_from=["db", "container:trueup_shop_carrier"])
+    paths = [("container_name",), ("labels", "dev.trueup.owner"), ("volumes_from", 1)]
+    assert [each.path[1:] for each in objections_of(wrong)] == paths
+    for name in ({"name": "trueup_shop"}, {"name": "trueup_shop", "external": True}):
+        volume = {**body(), "kind": "Volume", "spec": name}
+        assert [each.path for each in objections_of(volume)] == [("spec", "name")]
+    assert objections_of({**body(), "kind": "Network", "spec": {"name": "trueup_back"}}) == []
+
+
 def test_what_a_service_takes_along_is_named() -> None:
     spec: Body = {
         "volumes": [{"type": "bind", "content": "/shop/conf", "target": "/a"}, {"type": "bind", "source": "/srv", "target": "/b"}],
