@@ -324,7 +324,7 @@ async def test_an_empty_repository_and_a_missing_branch_say_so_and_the_next_comm
         await eventually(is_synced)
     said = estate.trueup("plan", "--branch", "nowhere")
     assert said.code == 1
-    assert "branch nowhere does not exist" in said.err
+    assert "there is no branch or tag `nowhere`" in said.err
     assert "branches there: main" in said.err
 
 

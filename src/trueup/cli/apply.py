@@ -7,6 +7,7 @@ from typing import Any, Final
 import click
 import msgspec
 
+from trueup.cli.nothing import nothing_to_do
 from trueup.cli.session import Session
 from trueup.cli.shapes import run_list
 from trueup.cli.texts.plan import plan_lines
@@ -78,8 +79,10 @@ class _Applying:
         if approved:
             await self._follow(Selection(tuple(approved), everything=True), order)
         runs = sorted(self._runs.values(), key=lambda run: run.id, reverse=True)
-        if runs or self._session.output == "json" or not self._problems:
+        if runs or self._session.output == "json":
             _show(self._session, runs)
+        elif not self._problems:
+            self._session.views.show(await nothing_to_do(self._engine, self._repository))
         return self._tell(_last(runs))
 
     def _tell(self, runs: Sequence[Run]) -> int:

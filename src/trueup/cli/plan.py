@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import click
 
 from trueup.cli.markdown import plan_markdown
+from trueup.cli.nothing import nothing_to_do
 from trueup.cli.session import Session
 from trueup.cli.shapes import plan_list
 from trueup.cli.texts.plan import plan_lines
@@ -40,7 +41,9 @@ def command(session: Session, selection: Selection, revision: str, working_tree:
                 plans.append(each)  # noqa: PERF401 - what could be planned is told also when something stood in the way of others
         except TrueupError as error:
             problem = error
-        if plans or problem is None:
+        if not plans and problem is None and session.output == "text":
+            session.views.show(await nothing_to_do(engine, repository))
+        elif plans or problem is None:
             _show(session, plans, selection.everything)
         if problem is not None:
             raise problem

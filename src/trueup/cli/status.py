@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from trueup.cli.apply import worst_code
+from trueup.cli.nothing import nothing_declared
 from trueup.cli.session import Session
 from trueup.cli.shapes import status_list
 from trueup.cli.texts.status import status_complaints, status_lines
@@ -35,6 +36,9 @@ def command(session: Session, selection: Selection, watch: bool) -> int:
         if watch:
             await _watch(session, engine, repository, selection)
         statuses = await engine.statuses(repository, selection)
+        if not statuses and session.output == "text":
+            session.views.show(nothing_declared(repository))
+            return 0
         return _show(session, statuses)
 
     return session.run(walk)

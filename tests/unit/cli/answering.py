@@ -80,6 +80,9 @@ class Answering(Engine):
     async def statuses(self, repository: Repository, selection: Selection) -> list[Status]:
         return list(self._answer("statuses", repository, selection))
 
+    async def remembered(self, repository: Repository, selection: Selection) -> list[Status]:
+        return list(self.answers.get("remembered", [status(Sync.SYNCED, State.HEALTHY)]))
+
     async def drift(self, repository: Repository, selection: Selection) -> AsyncIterator[tuple[Status, Drifted]]:
         for each in self._answer("drift", repository, selection):
             if isinstance(each, TrueupError):

@@ -279,6 +279,15 @@ def test_a_serve_whose_token_cannot_be_read_begins_nothing(tmp_path: Path, capsy
     assert not (tmp_path / "state").exists()
 
 
+@pytest.mark.parametrize("verb", ["plan", "apply", "status"])
+def test_where_nothing_is_declared_nothing_is_as_git_says(verb: str, capsys: Captured) -> None:
+    assert trueup(Answering(remembered=[]), verb, "--path", "shop") == 0
+    assert capsys.readouterr().out.startswith("no application is declared in https://example.org/shop, below shop: ")
+    if verb != "status":
+        assert trueup(Answering(), verb) == 0
+        assert capsys.readouterr().out == "nothing to do: every application is as Git says\n"
+
+
 def test_a_history_of_nothing_says_whose(capsys: Captured) -> None:
     assert trueup(Answering(), "history", "wbe") == 0
     assert trueup(Answering(), "history") == 0

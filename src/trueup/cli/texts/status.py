@@ -40,11 +40,16 @@ def status_complaints(statuses: Sequence[Status]) -> list[TrueupError]:
     ]
 
 
+def _failed(status: Status) -> str:
+    shown = f"`trueup plan --app {status.application}` shows what stands in the way"
+    return f"{shown}, `trueup history {status.application}` what was tried" if status.last_run else shown
+
+
 def _complaint(status: Status) -> TrueupError | None:
     name = status.application
     reason = f": {status.message}" if status.message else ""
     if status.sync is Sync.FAILED:
-        return Refused(f"{name} failed{reason}", hint=f"`trueup history {name}` tells what was tried")
+        return Refused(f"{name} failed{reason}", hint=_failed(status))
     if status.health is State.DEGRADED:
         return Refused(f"{name} is degraded{reason}", hint=f"`trueup logs {name}` shows what it says of itself")
     if status.sync is Sync.HELD:

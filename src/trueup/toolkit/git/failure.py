@@ -85,7 +85,7 @@ _FAILURES = (
     _rule("transport '.*' not allowed", SettingsError, "{url} redirects to something that is not spoken here"),
     _rule("returned error: (429|5\\d\\d)", Unreachable, "{url} is out of order", "it is tried again; look at that server"),
     _rule(
-        "refused|Couldn't connect|Could not connect|unable to connect", Unreachable, "{url} refuses connections", "is that server running"
+        "refused|Couldn't connect|Could not connect|unable to connect", Unreachable, "{url} refuses connections", "is that server running?"
     ),
     _rule("timed out|timeout|too slow", Unreachable, "{url} does not answer", "it is tried again; look at that server and the way to it"),
     _rule(

@@ -242,7 +242,7 @@ class Mirror:
         hint = f"branches there: {_some(branches)}"
         if not reference:
             return Unreachable(f"the HEAD of {url} is a branch that does not exist", where=url, hint=f"name one; {hint}")
-        return Unreachable(f"branch {reference} does not exist at {url}", where=url, hint=hint)
+        return Unreachable(f"there is no branch or tag `{reference}` at {url}", where=url, hint=hint)
 
     async def _asked(self, *arguments: str) -> str:
         """What ``ls-remote`` says."""

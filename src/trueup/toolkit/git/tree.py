@@ -62,7 +62,8 @@ class Tree(ABC):
         place = self._file(path)
         size = self._size(place)
         if limit is not None and size > limit:
-            raise refusal(path, f"the file has {size} bytes, more than the {limit} that are allowed", "make it smaller, or raise the limit")
+            hint = "make it smaller, or raise `limits.manifest_size` in the settings"
+            raise refusal(path, f"the file has {size} bytes, more than the {limit} that are allowed", hint)
         content = self._content(place)
         if size < _LFS_POINTER_SIZE and content.startswith(_LFS_POINTER):
             raise refusal(path, "the file is kept in Git LFS, which is not supported yet", "keep its content in Git itself")

@@ -119,7 +119,7 @@ async def test_a_branch_may_become_a_folder_of_branches(workplace: Workplace, mi
 
 async def test_a_missing_branch_is_told_with_those_that_exist(workplace: Workplace, mirror: Mirror) -> None:
     workplace.commit({"a": "1"})
-    with pytest.raises(Unreachable, match="branch mian does not exist") as caught:
+    with pytest.raises(Unreachable, match="there is no branch or tag `mian`") as caught:
         await mirror.head("mian")
     assert caught.value.hint == "branches there: main"
 
@@ -129,7 +129,7 @@ async def test_a_renamed_branch_is_told_and_nothing_is_lost(workplace: Workplace
     await mirror.head("main")
     workplace.push("origin", "HEAD:trunk")
     git(workplace.origin, "branch", "-D", "main")
-    with pytest.raises(Unreachable, match="branch main does not exist") as caught:
+    with pytest.raises(Unreachable, match="there is no branch or tag `main`") as caught:
         await mirror.head("main")
     assert "trunk" in caught.value.hint
     assert mirror.tree(commit).read("a") == b"1"
