@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.compose.site import Site
+from tests.end_to_end.estate import documents, target
 from tests.testbed.docker.engine import Engine as Host
+from tests.testbed.docker.images import SLEEP
 from tests.testbed.docker.registry import PASSWORD, USER, Registry
 from trueup.model.errors import Refused
 from trueup.model.secret import Secret
@@ -31,9 +33,9 @@ async def images(engine: Host) -> AsyncIterator[Images]:
     await client.close()
 
 
-def push(engine: Host, registry: Registry, image: str) -> str:
+def push(engine: Host, registry: Registry, image: str, served: str = "app:1") -> str:
     """Have the registry serve an image as `app:1`, and the engine forget it; its digest."""
-    name = registry.name("app:1")
+    name = registry.name(served)
     engine.docker("tag", image, name)
     engine.docker("push", name)
     digest = engine.docker("image", "inspect", "--format={{index .RepoDigests 0}}", name).strip().partition("@")[2]
@@ -129,3 +131,29 @@ def test_the_operators_login_is_used_and_never_shown(site: Site, tmp_path: Path,
         said = site.apply("--all")
         assert list(site.running()) == ["shop-web-1"]
         assert PASSWORD not in said.out + said.err + site.engine.docker("inspect", "shop-web-1")
+
+
+def test_images_that_came_for_a_service_go_when_nobody_needs_them(site: Site, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRUEUP_TARGETS", '{compose = {engines = ["*"], keepImages = 1}}')
+    site.declare(policy={"removal": "delete"})
+    seen: list[dict[str, str]] = []
+    for number in (1, 2, 3):
+        site.engine.image("test/next:1", f"ENV NUMBER={number}", *SLEEP)
+        push(site.engine, registry, "test/next:1", f"app:{number}")
+        site.engine.request("DELETE", "/images/test/next:1")
+        services = {"web": {"image": registry.name(f"app:{number}")}, "built": {"build": "app"}}
+        site.write(services, {"app/Dockerfile": f"FROM test/sleep:1\nENV NUMBER={number}\n"})
+        site.apply()
+        seen.append({name: each["Image"] for name, each in site.containers().items()})
+        if number == 1:
+            site.engine.docker("tag", seen[0]["shop-web-1"], "mine:1")
+    first, *later = seen
+    assert all(site.engine.get(f"/images/{identity}/json") for each in later for identity in each.values())
+    assert site.engine.get(f"/images/{first['shop-built-1']}/json") is None
+    assert site.engine.get(f"/images/{first['shop-web-1']}/json")["RepoTags"] == ["mine:1"]
+
+    site.estate.commit({"trueup.yaml": documents(target("here", "compose", engine=site.engine.url))})
+    site.apply()
+    assert not any(site.engine.get(f"/images/{identity}/json") for each in later for identity in each.values())
+    assert site.engine.get("/images/mine:1/json")
+    assert site.engine.get("/images/test/sleep:1/json")

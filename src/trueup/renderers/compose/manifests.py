@@ -64,6 +64,8 @@ class Manifests:
             spec[section] = []
             for written, placed in zip(self._written("services")[name].get(section, ()), _placed(model, section), strict=True):
                 self._add_file(spec, section, written, placed)
+        if platform := spec.get("platform") or self._project.variables.get("DOCKER_DEFAULT_PLATFORM"):
+            spec["platform"] = platform
         if "build" in spec:
             spec["build"] = self._build(spec["build"], model["build"], spec.get("platform", ""))
         told = extension_of(model, model.place_of("x-trueup"), self._faults, of_service=True)

@@ -102,7 +102,8 @@ class Batch:
         return Standing(self.scene.owner, self.desired.revision, self.desired.application.policy, tuple(sorted(keys)))
 
     async def _sweep(self) -> None:
-        scene = await self.stage.at(self.desired, await self.picture.look(MOVING), self.records)
+        # With the images: those that came just now are as Git says.
+        scene = await self.stage.at(self.desired, await self.picture.look(), self.records)
         for project in scene.projects & scene.shot.projects & self.records.keys():
             with suppress(Refused):
                 await sweep(scene, project, self.picture.carrier(project))

@@ -19,7 +19,7 @@ from trueup.runtimes.compose.buildkit import Trace, solve, without
 from trueup.runtimes.compose.confiding import value_of
 from trueup.runtimes.compose.content import Leaf, blob_id, listing
 from trueup.runtimes.compose.engine import Absent
-from trueup.runtimes.compose.images import Heard, Images, drained
+from trueup.runtimes.compose.images import Heard, Images, drained, hint_for
 from trueup.runtimes.compose.packing import folders_of, packed
 from trueup.runtimes.compose.references import reference_of
 from trueup.runtimes.compose.session import CONTEXT, DOCKERFILE, Answers
@@ -120,11 +120,11 @@ class Builder:
     images: Images
     secret: Callable[[str], Secret] | None = None
 
-    async def bring(self, wanted: Build, tree: Tree, image: str = "") -> str:
-        """Have the image, built before or now; its identity. Raises Refused."""
+    async def is_built(self, wanted: Build) -> bool:
+        """Whether the engine has it."""
         with suppress(Absent):
-            return str((await self.images.engine.get(f"/images/{wanted.tag}/json"))["Id"])
-        return await self.build(wanted, tree, image)
+            return bool(await self.images.engine.get(f"/images/{wanted.tag}/json"))
+        return False
 
     async def build(self, wanted: Build, tree: Tree, image: str = "") -> str:
         """Build it, under its tag and, where the service names one, its ``image``; the image's identity. What runs is not touched.
@@ -233,7 +233,7 @@ def _explained(wanted: Build, line: int, error: Refused, said: list[str]) -> Ref
     message = f"the build of {wanted.name} failed at {place}: {error.message}" + (f"; its last output: {tail}" if tail else "")
     old = "BuildKit" in error.message
     hint = "the engine builds without BuildKit: leave out what needs it, or build elsewhere and name the `image`" if old else ""
-    return Refused(message, where=place, hint=hint or "mend the Dockerfile; what runs was not touched")
+    return Refused(message, where=place, hint=hint or hint_for(error.message, "mend the Dockerfile; what runs was not touched"))
 
 
 def _line_in(message: str) -> int:

@@ -34,6 +34,10 @@ class Carrier:
 
     engine: Engine
     project: str
+    keep: int | None = None
+    """How many older versions of an image stay for a service; None: all."""
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by who reads a file of the volume to write it anew."""
     _making: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property

@@ -20,6 +20,15 @@ _HUB_LOGIN: Final = "https://index.docker.io/v1/"
 _DAY: Final = 86400.0
 _PERIODS: Final = {"always": 60.0, "daily": _DAY, "weekly": 7 * _DAY}
 _EVERY: Final = re.compile(r"(\d+)([smhdw])")
+_LOGIN: Final = "look at its name, and whether the settings name a login for its registry: `registries` in `[targets.compose]`"
+_RIGHTS: Final = "look at its name, and whether the login of its registry may read it: `registries` in `[targets.compose]`"
+_HINTS: Final = {
+    ("no space left", "disk quota"): "make room on the engine's disk: `docker system df` tells what takes it",
+    ("toomanyrequests", "too many requests", "rate limit"): "wait until the registry's limit allows more, or log in: `registries` in "
+    "`[targets.compose]`",
+    ("timeout", "connection refused", "no such host", "name resolution", "no route to host", "server misbehaving"): "look whether the "
+    "engine's host reaches the registry",
+}
 Heard = list[dict[str, Any]]
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": _DAY, "w": 7 * _DAY}
 
@@ -47,10 +56,14 @@ class Image:
 
 @dataclass(slots=True)
 class Images:
-    """The images of one engine, and the registries that they come from."""
+    """The images of one engine, and the registries that they come from.
+
+    ``keep``: so many versions of a service's image stay beside the one in use; None: all that were ever brought.
+    """
 
     engine: Engine
     logins: Mapping[str, Login] = field(default_factory=dict)
+    keep: int | None = None
     clock: Callable[[], float] = time.monotonic
     _served: dict[str, tuple[float, str, str]] = field(default_factory=dict)
 
@@ -74,10 +87,13 @@ class Images:
             return Image(reference, served, digest)
         return Image(reference, served, digest, pull=not served)
 
-    async def bring(self, image: Image) -> str:
-        """Have it at the engine under its name; its identity. Raises Refused with the registry's words, before anything was touched."""
+    async def bring(self, image: Image, platform: str = "") -> str:
+        """Have it at the engine under its name, of this platform where it has to be pulled; its identity.
+
+        Raises Refused with the registry's words, before anything was touched.
+        """
         if image.pull:
-            await self._pull(image)
+            await self._pull(image, platform)
         try:
             found = await self.engine.get(f"/images/{self._whereabouts(image)}/json")
         except Absent as error:
@@ -93,16 +109,15 @@ class Images:
             return image.identity
         return image.reference.at(image.digest) if image.digest else image.reference.tagged
 
-    async def _pull(self, image: Image) -> None:
+    async def _pull(self, image: Image, platform: str) -> None:
         reference = image.reference
-        tag = image.digest or reference.digest or reference.tag
+        told = {"fromImage": reference.name, "tag": image.digest or reference.digest or reference.tag, "platform": platform or None}
         try:
-            lines = self.engine.lines("POST", "/images/create", headers=self._header(reference), fromImage=reference.name, tag=tag)
-            await drained(lines, [])
+            await drained(self.engine.lines("POST", "/images/create", headers=self._header(reference), **told), [])
         except Refused as error:
             login = self.logins.get(reference.registry)
             message = error.message.replace(login.password.reveal(), MASK) if login else error.message
-            hint = "look at its name, and whether the settings name a login for its registry: `registries` in `[targets.compose]`"
+            hint = hint_for(message, _LOGIN if login is None else _RIGHTS)
             raise Refused(f"the image {reference.tagged} cannot be pulled: {message}", where=reference.registry, hint=hint) from None
 
     async def _digest(self, reference: Reference, period: float) -> tuple[str, str]:
@@ -171,6 +186,12 @@ class Listener(Protocol):
 
     def append(self, line: Any, /) -> None:
         """The next line."""
+
+
+def hint_for(message: str, usual: str) -> str:
+    """What to do about a pull or a build that an engine or registry refused with these words."""
+    said = message.lower()
+    return next((hint for words, hint in _HINTS.items() if any(each in said for each in words)), usual)
 
 
 async def drained(lines: AsyncGenerator[Any, None], heard: Listener) -> None:

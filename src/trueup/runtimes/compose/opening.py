@@ -14,5 +14,7 @@ from trueup.runtimes.compose.target import allowed_by, logins_of
 def opened(target: Target, access: Access, place: Place) -> ComposeRuntime:
     """The runtime. Nothing is asked of the engine yet."""
     engine = Engine(access)
-    stage = Stage(Picture(engine, Images(engine, logins_of(place))), place.secret, allowed_by(place.allowed).grants)
+    allowed = allowed_by(place.allowed)
+    images = Images(engine, logins_of(place), None if allowed.keep_images == "all" else allowed.keep_images)
+    stage = Stage(Picture(engine, images), place.secret, allowed.grants)
     return ComposeRuntime(target.name, engine, stage)

@@ -6,9 +6,11 @@ import io
 import os
 import tarfile
 from collections.abc import Awaitable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from trueup.model.errors import Refused
 from trueup.model.manifest import Body
 from trueup.runtimes.compose import record
 from trueup.runtimes.compose.carrier import OF_PROJECT, Carrier
@@ -19,6 +21,7 @@ from trueup.runtimes.compose.holding import Held, held_in, identity_of
 from trueup.runtimes.compose.images import Images, Shelf
 from trueup.runtimes.compose.labels import PROJECT, project_of
 from trueup.runtimes.compose.record import Record
+from trueup.runtimes.compose.stock import Stock, used_by
 from trueup.toolkit.together import together
 
 CONTAINERS: Final = "containers"
@@ -80,7 +83,7 @@ class Picture:
 
     def carrier(self, project: str) -> Carrier:
         """The way into a project's record volume."""
-        return self._carriers.setdefault(project, Carrier(self.engine, project))
+        return self._carriers.setdefault(project, Carrier(self.engine, project, self.images.keep))
 
     async def look(self, kinds: frozenset[str] = _ALL) -> Shot:
         """The lists, as they are now; those of other kinds as they were known. Raises Unreachable."""
@@ -139,6 +142,7 @@ class Picture:
         if kept == Record():
             self.doubt(VOLUMES)
             self.forget_record(project)
+            await self._clear(project)
             await self.carrier(project).remove()
             return
         if project not in self._shot.projects:
@@ -146,6 +150,13 @@ class Picture:
         self._records.pop(project, None)
         await record.save(self.carrier(project), kept)
         self._records[project] = kept
+
+    async def _clear(self, project: str) -> None:
+        """With a project go the images that were brought for it."""
+        if self.images.keep is not None:
+            containers = await self._containers()
+            with suppress(Refused):
+                await Stock(self.carrier(project)).clear(used_by(containers))
 
     def held(self) -> Held:
         """What is whose, as far as it is known."""

@@ -1,6 +1,7 @@
 """A service's containers are made as they are to be: everything that can be refused comes first, and what does badly is taken back."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from trueup.model.contracts import Tree
@@ -14,7 +15,9 @@ from trueup.runtimes.compose.engine import Engine
 from trueup.runtimes.compose.images import Images
 from trueup.runtimes.compose.look import Deed, ServiceLook, Step
 from trueup.runtimes.compose.making import Maker, stop
+from trueup.runtimes.compose.references import reference_of
 from trueup.runtimes.compose.signalling import Signalling
+from trueup.runtimes.compose.stock import Brought, Stock
 from trueup.runtimes.compose.updating import Recipe, Update
 
 _STARTING = (Deed.CREATE, Deed.RECREATE, Deed.RESTART)
@@ -67,13 +70,25 @@ class Renewal:
         """Have the image; the name that it has at the engine now, which people read in ``docker ps``."""
         build = self.maker.scene.builds.get(self.look.key)
         if build is not None:
-            image = str(self.maker.service.spec.get("image") or "")
-            await Builder(self.images, self.maker.scene.secret).bring(build, self._tree, image)
+            builder = Builder(self.images, self.maker.scene.secret)
+            if not await builder.is_built(build):
+                image = str(self.maker.service.spec.get("image") or "")
+                names = [each for each in (image, *map(str, build.told.get("tags") or ())) if each]
+                await self._remember(await builder.build(build, self._tree, image), build.tag, *names)
             return build.tag
         if self.look.image is None:
             raise Refused(f"{self.look.key} names no image")
-        await self.images.bring(self.look.image)
-        return self.look.image.reference.tagged
+        wanted, digest = self.look.image.reference, self.look.image.digest
+        identity = await self.images.bring(self.look.image, str(self.maker.service.spec.get("platform") or ""))
+        if self.look.image.pull:
+            await self._remember(identity, wanted.tagged, *([wanted.at(digest)] if digest else []))
+        return wanted.tagged
+
+    async def _remember(self, identity: str, *names: str) -> None:
+        """An image that came goes when nobody uses it any more. Where that cannot be written down it stays."""
+        with suppress(Refused):
+            brought = Brought(self.maker.service.name, identity, tuple(dict.fromkeys(reference_of(name).tagged for name in names)))
+            await Stock(self.maker.carrier).remember(brought)
 
     @property
     def _tree(self) -> Tree:

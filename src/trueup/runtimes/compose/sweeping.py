@@ -1,4 +1,4 @@
-"""Versions of files that nothing uses any more leave the record volume."""
+"""Versions of files that nothing uses any more leave the record volume, and images the engine."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,9 @@ from trueup.runtimes.compose.carrier import Carrier
 from trueup.runtimes.compose.content import mounts_of
 from trueup.runtimes.compose.delivery import Delivery
 from trueup.runtimes.compose.planning import look_at
+from trueup.runtimes.compose.references import reference_of
 from trueup.runtimes.compose.scene import Scene
+from trueup.runtimes.compose.stock import Needs, Stock, used_by
 
 
 async def sweep(scene: Scene, project: str, carrier: Carrier) -> None:
@@ -19,6 +21,14 @@ async def sweep(scene: Scene, project: str, carrier: Carrier) -> None:
     if len(scene.records[project].standings) == 1 and _settled(scene, services):
         mounts = {mount for key in services for mount in mounts_of(key.name, scene.manifests[key].body.get("spec") or {})}
         await Delivery(carrier).sweep((), mounts)
+        if carrier.keep is not None:
+            await Stock(carrier).tidy(_needs(scene, (key.name for key in services), carrier.keep))
+
+
+def _needs(scene: Scene, services: Iterable[str], keep: int) -> Needs:
+    names = {reference_of(build.tag).tagged for build in scene.builds.values()}
+    names |= {image.reference.at(image.digest) for image in scene.images.values() if image.digest}
+    return Needs(used_by(scene.shot.summaries), frozenset(names), frozenset(services), keep)
 
 
 def _settled(scene: Scene, services: Iterable[Key]) -> bool:

@@ -2,9 +2,9 @@
 
 import fnmatch
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from trueup.model.application import Declared, Target
 from trueup.model.contracts import Place
@@ -15,6 +15,7 @@ from trueup.runtimes.compose.login import Login
 from trueup.runtimes.compose.references import HUB, reference_of
 from trueup.toolkit.validated import validated
 
+KEPT: Final = 3
 DEFAULT: Final = "unix:///var/run/docker.sock"
 
 
@@ -53,12 +54,14 @@ class Registry(Declared):
 
 
 class Allowed(Declared):
-    """The operator's limits: globs of the ``engines`` that targets may name (left out: this machine's own), logins at ``registries``, and
-    ``grants``, what containers may be given beyond themselves (left out: anything)."""
+    """The operator's limits: globs of the ``engines`` that targets may name (left out: this machine's own), logins at ``registries``,
+    ``grants``, what containers may be given beyond themselves (left out: anything), and ``keepImages``, how many older versions of a
+    service's image stay at the engine (``"all"``: every one)."""
 
     engines: tuple[str, ...] = (DEFAULT,)
     registries: tuple[Registry, ...] = ()
     grants: Grants | None = None
+    keep_images: Annotated[int, Field(ge=0)] | Literal["all"] = KEPT
 
 
 def allowed_by(settings: Mapping[str, object]) -> Allowed:

@@ -96,6 +96,13 @@ def test_a_secret_of_a_build_is_named_by_what_mounts_it_and_never_lies_on_the_ho
     assert len(faults(files | {"app/compose.yaml": text + "{file: /etc/key}}\n"})) == 1
 
 
+def test_a_platform_holds_for_every_service_that_names_none() -> None:
+    files = {"app/compose.yaml": "services: {web: {image: a}, api: {image: a, platform: linux/arm64}}\n"}
+    found = rendered({**files, "app/.env": "DOCKER_DEFAULT_PLATFORM=linux/amd64"})
+    assert [each.body["spec"].get("platform") for key, each in found.items() if "Service" in key] == ["linux/amd64", "linux/arm64"]
+    assert "platform" not in rendered(files)["Service/shop/web"].body["spec"]
+
+
 def test_the_project_has_the_name_that_is_chosen() -> None:
     files = {"app/compose.yaml": "name: written\nservices: {web: {image: a}}\n"}
     assert "Service/written/web" in rendered(files)
