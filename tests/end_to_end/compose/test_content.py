@@ -1,6 +1,7 @@
 """What services take along from the repository, and what a change of it does."""
 
 from pathlib import Path
+from subprocess import CalledProcessError
 from typing import Any
 
 import pytest
@@ -118,12 +119,29 @@ def test_old_versions_of_a_folder_leave_the_host(site: Site) -> None:
     assert read(site, "web", "/conf/a") == "2\n"
     assert versions(site) == 1
 
+    (site.estate.workplace.folder / "shop/conf/link").symlink_to("nowhere")
+    site.write({"web": web}, {"conf/a": "3\n"})
+    said = site.trueup("plan")
+    assert said.code == 1
+    assert "the link `shop/conf/link` leads to nothing" in said.err
+
 
 def test_files_that_a_prune_took_are_put_back(site: Site) -> None:
     web = {**READER, "volumes": ["./conf:/conf:ro"], "deploy": {"update_config": {"monitor": "100ms"}}}
     site.write({"web": web, "other": READER}, {"conf/a": "one\n"})
     site.apply()
     before = site.running()
+    # As in the moment in which the link of an engine far away is exchanged.
+    link = next(Path(site.engine.get("/volumes/trueup_shop")["Mountpoint"], "live").iterdir())
+    folder = link.readlink()
+    link.unlink()
+    with pytest.raises(CalledProcessError):
+        site.engine.docker("restart", "--time=0", "shop-web-1")
+    link.symlink_to(folder)
+    assert "degraded: drift: Service/shop/web" in site.trueup("status").err
+    site.apply("--all")
+    assert read(site, "web", "/conf/a") == "one\n"
+
     site.engine.docker("rm", "--force", "trueup_shop_carrier")
     site.engine.docker("volume", "rm", "trueup_shop")
     assert "its files are gone" in site.trueup("plan", "--all").out

@@ -1,5 +1,6 @@
 """Files on their way into a real engine's record volume."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from tests.testbed.docker.engine import Engine as Host
 from trueup.model.errors import DeclarationError, Fault, Refused
+from trueup.model.secret import Secret
 from trueup.runtimes.compose.access import Access
 from trueup.runtimes.compose.carrier import Carrier
 from trueup.runtimes.compose.content import Piece, pieces_of
@@ -100,7 +102,18 @@ async def test_what_a_prune_took_is_made_again(engine: Host, delivery: Delivery)
     assert await delivery.links()
 
 
-async def test_only_what_nobody_uses_is_swept_away(engine: Host, delivery: Delivery) -> None:
+@pytest.fixture(params=["here", "far away"])
+async def anywhere(request: pytest.FixtureRequest, engine: Host) -> AsyncIterator[Delivery]:
+    """The same on this machine, and as it is over a network."""
+    pem = {name: (engine.folder / "tls" / f"{name}.pem").read_text() for name in ("ca", "cert", "key")}
+    there = Access(engine.tls_url, pem["ca"], Secret(pem["cert"], "cert"), Secret(pem["key"], "key"))
+    client = Engine(Access(engine.url) if request.param == "here" else there)
+    yield Delivery(Carrier(client, "shop"))
+    await client.close()
+
+
+async def test_only_what_nobody_uses_is_swept_away(anywhere: Delivery) -> None:
+    delivery = anywhere
     folders = [await delivered(delivery, FolderTree({"shop/conf/a": content})) for content in (b"one", b"two", b"three")]
     assert await delivery.sweep([folders[0]]) == [folders[1]]
     assert await delivery.carrier.read(f"files/{folders[0]}/it/a") == b"one"
@@ -108,6 +121,31 @@ async def test_only_what_nobody_uses_is_swept_away(engine: Host, delivery: Deliv
     assert await delivery.carrier.read(f"live/{one(FolderTree({'shop/conf/a': b''})).mount}/a") == b"three"
     again = await delivered(delivery, FolderTree({"shop/conf/a": b"two"}))
     assert await delivery.carrier.read(f"files/{again}/it/a") == b"two"
+    if delivery.carrier.engine.access.parts.scheme == "unix":
+        root = Path(await delivery.carrier.mountpoint())
+        assert {len(list((root / folder).iterdir())) for folder in ("files", "index")} == {3}
+        await delivery.sweep([])
+        assert {len(list((root / folder).iterdir())) for folder in ("files", "index", "live")} == {1}, "nothing is left of the others"
+
+
+async def test_on_this_machine_a_mount_always_leads_somewhere(engine: Host, delivery: Delivery) -> None:
+    folder = await delivered(delivery, FolderTree({"shop/conf/a": b"one"}))
+    mount = one(FolderTree({"shop/conf/a": b"one"})).mount
+    place, missed, looking = Path(await delivery.carrier.mountpoint()) / "live" / mount, [], True
+
+    def look() -> None:
+        while looking:
+            try:
+                place.readlink()
+            except OSError as error:
+                missed.append(error)
+
+    looks = asyncio.create_task(asyncio.to_thread(look))
+    for _ in range(50):
+        await delivery.exchange({mount: folder})
+    looking = False
+    await looks
+    assert missed == []
 
 
 async def test_a_large_folder_is_not_held_in_memory(engine: Host, delivery: Delivery) -> None:

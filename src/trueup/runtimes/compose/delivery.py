@@ -7,6 +7,7 @@ goes through. The engine follows the link when a container starts, so what runs 
 import asyncio
 import tarfile
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Final
 
@@ -14,6 +15,7 @@ from trueup.model.contracts import Tree
 from trueup.model.errors import Refused, TrueupError
 from trueup.runtimes.compose.carrier import Carrier
 from trueup.runtimes.compose.content import Piece, blob_id
+from trueup.runtimes.compose.disk import clear, link, own_disk
 from trueup.runtimes.compose.packing import archive, folders_of, packed
 
 LIVE: Final = "live"
@@ -46,7 +48,16 @@ class Delivery:
         return {member.name.rpartition("/")[2]: member.linkname.split("/")[2] for member, _ in found if member.issym()}
 
     async def exchange(self, folders: Mapping[str, str]) -> None:
-        """Let mounts lead to these folders. Only what starts from now on sees it."""
+        """Let mounts lead to these folders. Only what starts from now on sees it.
+
+        At an engine far away there is a moment without the link: what is started in it cannot start, says so, and is started again by the
+        update that exchanges the link, or by the next look.
+        """
+        root = await own_disk(self.carrier) if folders else None
+        if root is not None:
+            with suppress(OSError):
+                await asyncio.to_thread(link, root / LIVE, {mount: _target(folder) for mount, folder in folders.items()})
+                return
         if folders:
             await self.carrier.unpack(_links(folders))
 
@@ -65,9 +76,17 @@ class Delivery:
             *(f"files/{folder}" for folder in gone.values()),
         ]
         if names:
-            # A file takes the place of the folder, and nothing of the version is left: an archive cannot take away by itself.
-            await self.carrier.unpack(archive((tarfile.TarInfo(name), b"") for name in names))
+            await self._take_away(names)
         return sorted(gone.values())
+
+    async def _take_away(self, names: Collection[str]) -> None:
+        root = await own_disk(self.carrier)
+        if root is not None:
+            with suppress(OSError):
+                await asyncio.to_thread(clear, root, names)
+                return
+        # A file takes the place of the folder, and nothing of the version is left: an archive cannot take away by itself.
+        await self.carrier.unpack(archive((tarfile.TarInfo(name), b"") for name in names))
 
     async def forget(self, folder: str) -> None:
         """A version is going to be written in place: nobody may take it for complete."""
@@ -139,7 +158,11 @@ def _next(version: str, folder: str) -> str:
 
 
 def _links(folders: Mapping[str, str]) -> bytes:
-    return archive((_link(f"{LIVE}/{mount}", f"../files/{folder}/it"), b"") for mount, folder in folders.items())
+    return archive((_link(f"{LIVE}/{mount}", _target(folder)), b"") for mount, folder in folders.items())
+
+
+def _target(folder: str) -> str:
+    return f"../files/{folder}/it"
 
 
 def _link(name: str, target: str) -> tarfile.TarInfo:

@@ -8,7 +8,6 @@ whose shell does it. Where none does, the service is restarted, which always wor
 import asyncio
 import os
 import posixpath
-import secrets
 import shlex
 import tarfile
 from collections.abc import Mapping
@@ -22,10 +21,10 @@ from trueup.model.errors import Refused
 from trueup.runtimes.compose.carrier import OF_PROJECT
 from trueup.runtimes.compose.content import Leaf, Piece
 from trueup.runtimes.compose.delivery import Delivery
+from trueup.runtimes.compose.disk import own_disk
 from trueup.runtimes.compose.engine import Absent
 from trueup.runtimes.compose.packing import archive
 
-_NONCE: Final = "nonce"
 _NEW: Final = ".trueup-new"
 _THERE: Final = "/.trueup-there"
 
@@ -68,7 +67,7 @@ class Signalling:
 
     async def _on_disk(self, folder: str, piece: Piece, difference: _Difference, tree: Tree) -> bool:
         # Into a folder that a container may write to, it may have put links that lead anywhere on this machine.
-        root = await self._own_disk() if piece.read_only or not piece.is_folder else None
+        root = await own_disk(self.delivery.carrier) if piece.read_only or not piece.is_folder else None
         if root is None:
             return False
         try:
@@ -76,18 +75,6 @@ class Signalling:
         except OSError:
             return False
         return True
-
-    async def _own_disk(self) -> Path | None:
-        """The volume's folder, where it is proven that the engine's machine is this one and that we may write there."""
-        carrier = self.delivery.carrier
-        if carrier.engine.access.parts.scheme != "unix":
-            return None
-        root, nonce = Path(await carrier.mountpoint()), secrets.token_hex(16)
-        await carrier.write(_NONCE, nonce.encode())
-        with suppress(OSError):
-            if await asyncio.to_thread((root / _NONCE).read_text) == nonce and os.access(root / "files", os.W_OK):
-                return root
-        return None
 
     async def _by_carrier(self, folder: str, piece: Piece, difference: _Difference, tree: Tree) -> bool:
         if not piece.is_folder or difference.gone:
