@@ -31,12 +31,15 @@ WEB = {
 }
 
 
+BUILT = {**WEB, "metadata": {"name": "built", "namespace": "p"}, "spec": {"build": {"content": "/shop/app"}, "network_mode": "none"}}
+
+
 class Ground(ComposeGround):
-    """With a file in Git."""
+    """With files in Git."""
 
     def files(self) -> Mapping[str, bytes]:
-        """One page."""
-        return {"shop/page": b"hello\n"}
+        """One page, and a build with another."""
+        return {"shop/page": b"hello\n", "shop/app/Dockerfile": b"FROM test/sleep:1\nCOPY page /page\n", "shop/app/page": bytes(200_000)}
 
 
 async def reached(folder: Path, secret: Callable[[str], Secret], **options: object) -> Runtime:
@@ -49,11 +52,12 @@ async def test_by_tls_with_a_certificate(engine: Engine, tmp_path: Path) -> None
     ComposeGround.engine = engine
     pem = {name: (engine.folder / "tls" / f"{name}.pem").read_text() for name in ("ca", "cert", "key")}
     named = {"clientCertificate": {"secret": "cert"}, "clientKey": {"secret": "key"}}
-    desired = Ground(tmp_path / "ground").desired("shop", [WEB])
+    desired = Ground(tmp_path / "ground").desired("shop", [WEB, BUILT])
     runtime = await reached(tmp_path, lambda name: Secret(pem[name], name), engine=engine.tls_url, certificateAuthority=pem["ca"], **named)
     try:
         await done(runtime, desired)
         assert engine.docker("exec", "p-web-1", "cat", "/page") == "hello\n"
+        assert engine.docker("exec", "p-built-1", "wc", "-c", "/page") == "200000 /page\n"
     finally:
         await runtime.close()
     for wrong in ({"certificateAuthority": pem["ca"]}, named):
@@ -66,13 +70,14 @@ async def test_by_tls_with_a_certificate(engine: Engine, tmp_path: Path) -> None
 
 async def test_by_the_users_own_ssh(engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ComposeGround.engine = engine
-    desired = Ground(tmp_path / "ground").desired("shop", [WEB])
+    desired = Ground(tmp_path / "ground").desired("shop", [WEB, BUILT])
     with ssh_of(engine, tmp_path / "ssh") as ssh:
         monkeypatch.setenv("PATH", f"{ssh.programs}:{os.environ['PATH']}")
         runtime = await reached(tmp_path, _none, engine=ssh.url)
         try:
             await done(runtime, desired)
             assert engine.docker("exec", "p-web-1", "cat", "/page") == "hello\n"
+            assert engine.docker("exec", "p-built-1", "wc", "-c", "/page") == "200000 /page\n"
             before = _tunnels()
             assert len(before) == 1
             subprocess.run(["kill", *before], check=True)
@@ -89,7 +94,7 @@ async def test_by_the_users_own_ssh(engine: Engine, tmp_path: Path, monkeypatch:
 
 async def test_two_engines_go_their_own_ways(engine: Engine, second_engine: Engine, tmp_path: Path) -> None:
     ComposeGround.engine = engine
-    desired = Ground(tmp_path / "ground").desired("shop", [WEB])
+    desired = Ground(tmp_path / "ground").desired("shop", [WEB, BUILT])
     one, other = [await reached(tmp_path / name, _none, engine=each.url) for name, each in (("a", engine), ("b", second_engine))]
     try:
         await done(one, desired)
