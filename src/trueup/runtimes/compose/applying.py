@@ -10,7 +10,7 @@ from functools import partial
 import msgspec
 
 from trueup.model.contracts import Desired
-from trueup.model.errors import Refused, TrueupError, Unreachable
+from trueup.model.errors import DeclarationError, Refused, TrueupError, Unreachable
 from trueup.model.manifest import Key
 from trueup.model.plan import Action, Verb
 from trueup.model.run import Outcome
@@ -126,6 +126,8 @@ class Batch:
                 outcome = await self._act(action)
             except Unreachable as error:
                 outcome = msgspec.structs.replace(outcome, message=error.message, unreachable=True)
+            except DeclarationError as error:
+                outcome = msgspec.structs.replace(outcome, message=str(error.faults[0]))
             except TrueupError as error:
                 outcome = msgspec.structs.replace(outcome, message=error.message, final=isinstance(error, GaveWay))
             finally:

@@ -160,7 +160,10 @@ def _leaf(tree: Tree, path: str) -> Leaf:
 
 def _files(tree: Tree, folder: str, depth: int) -> Iterator[str]:
     for path in tree.walk(folder):
-        if tree.kind(path) != "folder":
+        kind = tree.kind(path)
+        if kind is None:
+            raise DeclarationError([Fault(path, 0, 0, f"the link `{path}` leads to nothing", "add what it leads to, or take it away")])
+        if kind != "folder":
             yield path
         elif depth == _DEPTH:
             raise DeclarationError([Fault(path, 0, 0, f"the link `{path}` leads around in a circle", "let it lead to a file")])

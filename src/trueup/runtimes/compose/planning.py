@@ -8,10 +8,11 @@ import msgspec
 
 from trueup.model.application import Removal
 from trueup.model.contracts import Desired, Owner
-from trueup.model.errors import Refused
+from trueup.model.errors import DeclarationError, Refused
 from trueup.model.manifest import Key
 from trueup.model.plan import Action, Change, Effect, Verb
 from trueup.runtimes.compose.comparing import look_at_service, seen_of
+from trueup.runtimes.compose.content import pieces_of
 from trueup.runtimes.compose.heirs import Givers, at_once, givers, in_order, in_time, rings
 from trueup.runtimes.compose.look import Look
 from trueup.runtimes.compose.relations import carried_along
@@ -180,6 +181,10 @@ def _refusals(scene: Scene, key: Key, look: Look) -> Iterable[str]:
     for used in used_by(service):
         if used not in scene.manifests:
             yield f"the {used.kind.lower()} {used.name} is declared nowhere"
+    try:
+        pieces_of(service.name, service.spec, scene.desired.tree)
+    except DeclarationError as error:
+        yield from (fault.message for fault in error.faults)
 
 
 def _taken(scene: Scene, service: Service) -> Iterator[str]:
