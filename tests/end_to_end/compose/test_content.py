@@ -115,17 +115,12 @@ def test_old_versions_of_a_folder_leave_the_host(site: Site) -> None:
     web = {**READER, "volumes": ["./conf:/conf:ro"], "deploy": {"update_config": {"monitor": "100ms"}}}
     for number in range(3):
         site.write({"web": web}, {"conf/a": f"{number}\n"})
+        assert "(changed a)" in site.trueup("plan").out or not number
         site.apply()
     assert read(site, "web", "/conf/a") == "2\n"
     assert versions(site) == 1
 
     (site.estate.workplace.clone / "shop/conf/link").symlink_to("nowhere")
-    site.write({"web": web}, {"conf/a": "3\n"})
-    said = site.trueup("plan")
-    assert said.code == 1
-    assert "the link `shop/conf/link` leads to nothing" in said.err
-
-    (site.estate.workplace.folder / "shop/conf/link").symlink_to("nowhere")
     site.write({"web": web}, {"conf/a": "3\n"})
     said = site.trueup("plan")
     assert said.code == 1

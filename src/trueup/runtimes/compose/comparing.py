@@ -1,5 +1,6 @@
 """A service as Git wants it against its containers: what is done to each of them, and which fields say so."""
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -27,6 +28,8 @@ _STATE: Final = f"{_EXTENSION}.state"
 _IMAGE: Final = "spec.image"
 _OF_DEPLOY: Final = ("spec.deploy.resources.limits.", "spec.deploy.resources.reservations.memory")
 _LIMITS: Final = ("spec.restart", *(f"spec.{field}" for field in CHANGEABLE.values()), *_OF_DEPLOY)
+_VERSION: Final = ".version"
+_OBJECT_ID: Final = re.compile(r"\b([0-9a-f]{7})[0-9a-f]{33,57}")
 _ORDER: Final = list(Deed)
 
 
@@ -142,7 +145,7 @@ def _changes(scene: Scene, service: Service, image: Image | None, step: Step) ->
         yield from scene.unlike.get(container.id, (Change("spec", "made by somebody else", None),))
     else:
         declared = changes_between(container.live_spec(scene.attached(service.project)), service.applied)
-        yield from (change for change in declared if not change.path.startswith(_EXTENSION))
+        yield from (_shown(scene, service, change) for change in declared if not change.path.startswith(_EXTENSION))
     if image is not None and _is_another(image, service, container):
         yield Change(_IMAGE, f"{service.image} ({container.image[:19]})", image.shown)
     for target in scene.exposed.get(container.id, ()):
@@ -154,6 +157,16 @@ def _changes(scene: Scene, service: Service, image: Image | None, step: Step) ->
     now, then = _state(container, service.stopped), "stopped" if service.stopped else "running"
     if now != then:
         yield Change(_STATE, now, then)
+
+
+def _shown(scene: Scene, service: Service, change: Change) -> Change:
+    """A change as a person would tell it: the version of a mount by the names of the files, and not by a whole object id."""
+    if not change.path.endswith(_VERSION):
+        return change
+    entry = _mount(service, change.path)
+    edit = scene.edits.get((service.key, str(entry["target"])), "") if entry else ""
+    before, after = (_OBJECT_ID.sub(r"\1", str(each)) if each else each for each in (change.before, change.after))
+    return Change(change.path, before, f"{after} ({edit})" if edit else after)
 
 
 def _gone(links: Collection[str], service: Service, container: Container) -> Iterator[Change]:
@@ -218,7 +231,7 @@ def _of_field(service: Service, container: Container, change: Change, is_declare
 
 def _of_content(service: Service, container: Container, path: str) -> Deed:
     """What a declared field asks for: the version of a mount what is declared for it, anything else a new container."""
-    entry = _mount(service, path) if path.endswith((".version", ".text")) else None
+    entry = _mount(service, path) if path.endswith((_VERSION, ".text")) else None
     # One that was taken over as it ran mounts a folder of its user's, which is no longer looked at.
     if entry is None or not _goes_through_our_link(container, mount_id(service.name, str(entry["target"]))):
         return Deed.RECREATE

@@ -1,7 +1,8 @@
 """Pieces -> the record volume: complete versions beside each other, looked at once they are there, and then exchanged by one link.
 
-``files/FOLDER/it`` is a version, ``index/VERSION`` says in which folder it is complete, ``live/MOUNT`` is the link that a container's mount
-goes through. The engine follows the link when a container starts, so what runs keeps the version that it started with.
+``files/FOLDER/it`` is a version, ``index/VERSION`` says in which folder it is complete and which files it has, ``live/MOUNT`` is the link
+that a container's mount goes through. The engine follows the link when a container starts, so what runs keeps the version that it started
+with.
 """
 
 import asyncio
@@ -22,7 +23,11 @@ LIVE: Final = "live"
 _WHOLE: Final = "whole"
 _BEGUN: Final = "begun"
 
+_LONGEST_LISTING: Final = 1000
+
 Contents = dict[str, tuple[str, int, int, int]]
+Listing = Mapping[str, tuple[str, int]]
+"""The files of a version by their path inside: object id and mode."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +93,15 @@ class Delivery:
         # A file takes the place of the folder, and nothing of the version is left: an archive cannot take away by itself.
         await self.carrier.unpack(archive((tarfile.TarInfo(name), b"") for name in names))
 
+    async def listed(self, folder: str) -> Listing | None:
+        """The files of the version that was put into a folder; None when that is not known, or not true any more."""
+        content = await self.carrier.read(f"index/{version_in(folder)}") or b""
+        head, *lines = content.decode().split("\n")
+        if head != f"{_WHOLE} {folder}" or not lines:
+            return None
+        parts = (line.split(" ", 2) for line in lines)
+        return {path: (identity, int(mode, 8)) for identity, mode, path in parts}
+
     async def forget(self, folder: str) -> None:
         """A version is going to be written in place: nobody may take it for complete."""
         await self.carrier.write(f"index/{version_in(folder)}", f"{_BEGUN} {folder}".encode())
@@ -114,7 +128,7 @@ class Delivery:
             await self._send(piece, folder, tree)
             arrived = await self.holds(folder, piece)
             if arrived:
-                await self.carrier.write(f"index/{piece.version}", f"{_WHOLE} {folder}".encode())
+                await self.carrier.write(f"index/{piece.version}", "\n".join([f"{_WHOLE} {folder}", *_lines(piece)]).encode())
         except Refused as error:
             hint = (
                 "make room on the engine's disk; what runs was not touched" if "no space" in error.message else "what runs was not touched"
@@ -142,7 +156,7 @@ class Delivery:
         found = {}
         for member, content in await self.carrier.files("index"):
             if member.isfile() and content:
-                state, _, folder = content.decode().partition(" ")
+                state, _, folder = content.decode().partition("\n")[0].partition(" ")
                 found[member.name.rpartition("/")[2]] = (state, folder)
         return found
 
@@ -150,6 +164,12 @@ class Delivery:
 def version_in(folder: str) -> str:
     """The version that a folder was made for."""
     return folder.partition(".")[0]
+
+
+def _lines(piece: Piece) -> list[str]:
+    """The files of a piece, as its index entry lists them; none of very many."""
+    named = [f"{leaf.identity} {leaf.mode:o} {path}" for path, leaf in sorted(piece.leaves.items())]
+    return named if len(named) <= _LONGEST_LISTING and not any("\n" in path for path in piece.leaves) else []
 
 
 def _next(version: str, folder: str) -> str:

@@ -14,6 +14,8 @@ from trueup.model.secret import Secret
 from trueup.runtimes.compose.building import Build, build_of
 from trueup.runtimes.compose.container import Container, is_of_a_project
 from trueup.runtimes.compose.content import mounts_of
+from trueup.runtimes.compose.delivery import Delivery
+from trueup.runtimes.compose.edits import edits_of
 from trueup.runtimes.compose.exposure import Exposure
 from trueup.runtimes.compose.grants import Grants, beyond
 from trueup.runtimes.compose.holding import identity_of, key_in
@@ -51,6 +53,8 @@ class Scene:
     """Project -> the mounts that lead to a version of their files."""
     unlike: Mapping[str, tuple[Change, ...]] = field(default_factory=dict)
     """The containers of others, and what in them is not as it would be in ours."""
+    edits: Mapping[tuple[Key, str], str] = field(default_factory=dict)
+    """Service and target of a mount -> which of its files changed."""
 
     @property
     def projects(self) -> frozenset[str]:
@@ -143,7 +147,18 @@ class Stage:
         checked = [(Service.of(each).spec, containers.get(each.key, ())) for each in asked]
         exposed = await Exposure(self.picture, desired.tree, self.secret).of(checked)
         scene = Scene(desired, owner, shot, records, manifests, containers, things, images, builds, self.secret, exposed)
-        return replace(scene, unlike=await self._unlike(scene, asked), links=await self._links(scene, asked))
+        edits = await self._edits(scene, asked) if only is None else {}
+        return replace(scene, unlike=await self._unlike(scene, asked), links=await self._links(scene, asked), edits=edits)
+
+    async def _edits(self, scene: Scene, asked: Iterable[Manifest]) -> dict[tuple[Key, str], str]:
+        """What a person is told of mounts that change."""
+        told: dict[tuple[Key, str], str] = {}
+        for manifest in asked:
+            service, found = scene.service(manifest.key), scene.containers.get(manifest.key, ())
+            if service is not None and mounts_of(service.name, service.spec):
+                edits = await edits_of(Delivery(self.picture.carrier(service.project)), service, found, scene.desired.tree)
+                told |= {(manifest.key, target): text for target, text in edits.items()}
+        return told
 
     async def _links(self, scene: Scene, asked: Iterable[Manifest]) -> dict[str, frozenset[str]]:
         mounting = (each for each in asked if each.key in scene.containers and mounts_of(each.key.name, each.body.get("spec") or {}))
