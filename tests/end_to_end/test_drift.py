@@ -139,12 +139,24 @@ async def test_a_heal_that_would_delete_and_make_anew_is_held(estate: Estate) ->
 
 
 async def test_health_that_changes_without_drift_is_told(estate: Estate) -> None:
-    estate.commit(_web([thing("a", size=1)], ignore=[{"field": "spec.health"}]))
+    estate.commit(_web([thing("a", size=1), thing("b", size=1)], ignore=[{"field": "spec.health"}]))
     async with estate.served() as operator:
         await eventually(lambda: _stands(operator, Sync.SYNCED))
         estate.world().put(thing("a", size=1, health="degraded"))
         await eventually(lambda: _is_ill(operator))
         assert len(await operator.history()) == 1
+        # What is undone beside it goes well; the application does not.
+        estate.world().put(thing("b", size=9))
+        await eventually(lambda: _newest(operator, 2, RunState.SUCCEEDED))
+        assert estate.world().specification("Thing/b") == {"size": 1}
+        assert await _is_ill(operator)
+        # A commit that does not touch what is degraded may be what makes it well: it is waited for.
+        estate.commit(_web([thing("a", size=1), thing("b", size=2)], ignore=[{"field": "spec.health"}]))
+        await eventually(lambda: _newest(operator, 3, RunState.RUNNING))
+        await eventually(lambda: estate.world().specification("Thing/b") == {"size": 2})
+        assert await _newest(operator, 3, RunState.RUNNING)
+        estate.world().put(thing("a", size=1))
+        await eventually(lambda: _newest(operator, 3, RunState.SUCCEEDED))
 
 
 async def _drift(operator: Operator) -> list[tuple[Status, Drifted]]:
@@ -154,6 +166,11 @@ async def _drift(operator: Operator) -> list[tuple[Status, Drifted]]:
 async def _stands(operator: Operator, sync: Sync) -> bool:
     status = await operator.remembered("web")
     return status is not None and status.sync == sync
+
+
+async def _newest(operator: Operator, count: int, state: RunState) -> bool:
+    runs = await operator.history()
+    return (len(runs), runs[0].state) == (count, state)
 
 
 async def _is_ill(operator: Operator) -> bool:

@@ -318,7 +318,10 @@ class Course:
         if self.trigger is Trigger.ROLLBACK:
             # The fetch after a rollback brings whatever else was pushed meanwhile.
             return Trigger.POLL
-        return Trigger.RETRY if self.trigger is Trigger.DRIFT else self.trigger
+        if self.trigger is Trigger.DRIFT:
+            begun = self.standing is not None and self.standing.status.revision == self.revision
+            return Trigger.RETRY if begun else Trigger.POLL
+        return self.trigger
 
     def hold(self, plan: Plan, hold: Hold, written: Revision | None, now: float) -> tuple[Run, Waiting]:
         """A run that waits for a person before it changes anything."""
@@ -372,10 +375,18 @@ class Course:
         if self.run is None or self.standing is None:
             raise ValueError("no run has begun")
         self.run = msgspec.structs.replace(self.run, state=state, message=message, finished_at=instant(now), health=self.health)
-        good = self.revision if state is RunState.SUCCEEDED else self.standing.good
+        good = self.revision if state is RunState.SUCCEEDED and self.health.state in WELL else self.standing.good
         ended = msgspec.structs.replace(self.standing, good=good, deadline=0.0)
         self.standing = self._with_status(ended, self._sync(state), message or self._held_back() or self.health.message)
         return self.run
+
+    def awaited(self, health: HealthReport) -> HealthReport:
+        """What the run waits for: when drift is undone, for what was written. The rest does as it did before, and was judged then."""
+        return self.written(health) if self.run is not None and self.run.trigger is Trigger.DRIFT else health
+
+    def written(self, health: HealthReport) -> HealthReport:
+        """The health of what the run writes. What else is degraded may get well by it, and is given the time."""
+        return health.of({action.key for action in self.plan.changes})
 
     def _held_back(self) -> str:
         return f"{self.bad.revision[:7]} is held back: {self.bad.reason}" if self.bad else ""

@@ -266,7 +266,7 @@ class Reconciler:
         if moved := await self._written_over(walk, health):
             await self.report.superseded(course, moved)
             return Later(time.time() + min(0.1 * 2**course.attempts, course.policy.retry.to), course.attempts + 1)
-        if health.state not in WELL:
+        if course.awaited(health).state not in WELL:
             return await self._unwell(walk, health)
         await self._bring_records_up_to_date(walk)
         with self.stage("report"):
@@ -287,10 +287,12 @@ class Reconciler:
         course, now = walk.course, self.equipment.clock()
         course.saw(health)
         late = course.is_late(now)
-        if health.state is not State.DEGRADED and not late:
+        hopeless = course.written(health).state is State.DEGRADED
+        if not hopeless and not late:
             await self.report.waits(course)
             return Later(time.time() + min(LOOK_WHILE_PROGRESSING, course.deadline - now), course.attempts)
-        message = health.message if not late else f"not healthy after {round(course.policy.timeout)}s: {health.message}"
+        message = course.written(health).message if hopeless else course.awaited(health).message
+        message = f"not healthy after {round(course.policy.timeout)}s: {message}" if late else message
         ended = await self._fails(walk, message)
         rolls_back = course.policy.rollback == "auto" and course.may_roll_back
         return Later(roll_back=course.run_id) if rolls_back and ended == DONE else ended

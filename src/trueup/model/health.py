@@ -1,6 +1,6 @@
 """How well an object does, from best to worst."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from enum import StrEnum
 
 import msgspec
@@ -42,6 +42,11 @@ class HealthReport(msgspec.Struct, frozen=True):
 
     state: State = State.UNKNOWN
     objects: tuple[ObjectHealth, ...] = ()
+
+    def of(self, keys: Container[Key]) -> "HealthReport":
+        """That of these objects alone."""
+        objects = tuple(each for each in self.objects if each.key in keys)
+        return HealthReport(worst(each.state for each in objects), objects)
 
     @property
     def message(self) -> str:

@@ -162,7 +162,9 @@ def test_a_run_tells_why_it_began() -> None:
     for trigger, known, told in (
         (Trigger.POLL, {}, Trigger.POLL),
         (Trigger.PUSH, {}, Trigger.PUSH),
-        (Trigger.DRIFT, {}, Trigger.RETRY),
+        (Trigger.DRIFT, {"standing": msgspec.structs.replace(standing(NEW, "new"), applied=False)}, Trigger.RETRY),
+        # It was woken by what moved at the target, and what it brings is a new commit.
+        (Trigger.DRIFT, {}, Trigger.POLL),
         # What else the fetch after a rollback brings is no rollback.
         (Trigger.ROLLBACK, {}, Trigger.POLL),
         (Trigger.DRIFT, settled, Trigger.DRIFT),
