@@ -1,38 +1,31 @@
 """What the surfaces ask of the engine: the command line, the server, and whoever embeds it."""
 
-import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from datetime import UTC, datetime
 
 import msgspec
 
 from trueup.engine.course import Course
-from trueup.engine.drain import Drain, is_news
+from trueup.engine.decisions import Decisions
 from trueup.engine.equipment import Equipment, Following
-from trueup.engine.follow import REPOSITORY_HOLDS, Follower
-from trueup.engine.inspect import Inspections, trouble_of
+from trueup.engine.follow import Follower
+from trueup.engine.inspect import Inspections
 from trueup.engine.loop import Loop
 from trueup.engine.preview import Previews
 from trueup.engine.proposal import Proposals
 from trueup.engine.reconcile import Reconciler, Wish
-from trueup.engine.report import UNREACHABLE
 from trueup.engine.rollback import Rollbacks
+from trueup.engine.runs import Runs
 from trueup.engine.watch import Watches
 from trueup.engine.why import Reasons
 from trueup.model.answer import Rendered, RolledBack, Why
 from trueup.model.contracts import Live, Tree
-from trueup.model.errors import DeclarationError, Fault, Held, SettingsError, TrueupError, Unreachable, UsageError
+from trueup.model.errors import Fault, Held, SettingsError, TrueupError, Unreachable, UsageError
 from trueup.model.memory import Address, Drifted, Followed, Waiting
 from trueup.model.plan import Hold, Plan
-from trueup.model.run import Run, RunState, Status, Sync, Trigger
+from trueup.model.run import Run, RunState, Status, Trigger
 from trueup.model.selection import Order, Rollback, Selection
 from trueup.model.source import Repository
 from trueup.toolkit.git.remote import place
-from trueup.toolkit.troubles import Troubles
-
-FOLLOW_OTHERS = 0.1
-NOT_DONE = (Sync.FAILED, Sync.UNKNOWN, Sync.OUT_OF_SYNC, Sync.HELD)
 
 
 class Engine:
@@ -43,14 +36,15 @@ class Engine:
         self.memory = equipment.memory
         self.store = equipment.store.through
         self.follower = Follower(equipment)
-        self.reconciler = Reconciler(equipment)
         self.previews = Previews(equipment)
         self.proposals = Proposals(equipment, self.previews)
         self.inspections = Inspections(equipment, self.previews)
         self.rollbacks = Rollbacks(equipment)
         self.reasons = Reasons(equipment)
+        self.decisions = Decisions(equipment)
+        self.runs = Runs(equipment, self.rollbacks, serving)
         self.serving = serving
-        self.loop = Loop(equipment, self.reconciler, at_once, fetches)
+        self.loop = Loop(equipment, Reconciler(equipment), at_once, fetches)
 
     # ------------------------------------------------------------------ fetching
 
@@ -134,75 +128,14 @@ class Engine:
         wishes = {each: Wish(at, digests.get(each.application, ""), order.yes, order.actor) for each in addresses}
         told: set[str] = set()
         ordinary = not at and not digests and not order.yes
-        walks = self._followed_runs(wishes, order.wait) if ordinary and self.serving() else self._own_runs(wishes, order.wait)
+        walks = self.runs.followed(wishes, order.wait) if ordinary and self.serving() else self.runs.own(wishes, order.wait)
         async for run in walks:
             told.add(run.id)
             yield run
         # Nobody is named: then what is wrong anywhere stood in the way, also in what was never known.
-        await self._demand_done(addresses, told, () if selection.names or selection.labels else followed.faults)
+        await self.runs.demand_done(addresses, told, () if selection.names or selection.labels else followed.faults)
         if followed.hold is not None:
             raise _kept_out(followed, followed.hold)
-
-    async def _own_runs(self, wishes: dict[Address, Wish], wait: bool) -> AsyncIterator[Run]:
-        drain = Drain(self.equipment, self.reconciler, wishes)
-        walking = asyncio.create_task(drain.run(wait))
-        problem: TrueupError | None = None
-        try:
-            while (told := await drain.told.get()) is not None:
-                if isinstance(told, TrueupError):
-                    problem = problem or told
-                else:
-                    yield told
-            await walking
-        finally:
-            walking.cancel()
-        for address, run in drain.rolled_back:
-            try:
-                answer = await self.rollbacks.answer(address, run)
-            except TrueupError as error:
-                problem = problem or error
-                continue
-            async for each in self._own_runs({address: Wish()}, wait):
-                yield each
-            problem = problem or _rolled_back(answer)
-        if problem is not None:
-            raise problem
-
-    async def _followed_runs(self, wishes: dict[Address, Wish], wait: bool) -> AsyncIterator[Run]:
-        """The runs of a serve, seen through the memory. When it dies, this process goes on by itself."""
-        begun = time.time()
-        shown: dict[str, Run] = {}
-        waiting = set(wishes)
-        await self.store(self.memory.wake, list(wishes), Trigger.PERSON, 0.0, 1)
-        while waiting and self.serving():
-            pending = set(await self.store(self.memory.pending, next(iter(wishes)).repository))
-            for address in sorted(waiting):
-                standing = await self.store(self.memory.standing, address)
-                run = await self.store(self.memory.run, standing.status.last_run) if standing and standing.status.last_run else None
-                if run is not None and is_news(run, standing, begun) and shown.get(run.id) != run:
-                    shown[run.id] = run
-                    yield run
-                applied = run is not None and (run.state is not RunState.RUNNING or (standing is not None and standing.applied))
-                if address not in pending or (not wait and applied):
-                    waiting.discard(address)
-            await asyncio.sleep(FOLLOW_OTHERS)
-        if waiting:
-            async for each in self._own_runs({address: wishes[address] for address in waiting}, wait):
-                yield each
-
-    async def _demand_done(self, addresses: Sequence[Address], told: set[str], known_faults: Sequence[Fault]) -> None:
-        """What was asked for and did not come about, without any of the runs that were told."""
-        troubles = Troubles(known_faults)
-        for address in addresses:
-            known = await self.store(self.memory.known, address)
-            status = known.standing.status if known.standing else None
-            if known.declared is not None and known.declared.faults:
-                troubles.add(DeclarationError(known.declared.faults))
-            elif status is not None and not known_faults:
-                untold = status.sync in NOT_DONE and status.last_run not in told
-                if untold or status.message.startswith(UNREACHABLE):
-                    troubles.add(trouble_of(status))
-        troubles.raise_all()
 
     # ------------------------------------------------------------------ how things stand
 
@@ -284,7 +217,7 @@ class Engine:
         answer = await self.rollbacks.roll_back(course, request)
         if not self.serving():
             last = None
-            async for run in self._own_runs({course.address: Wish(actor=request.actor)}, wait=True):
+            async for run in self.runs.own({course.address: Wish(actor=request.actor)}, wait=True):
                 last = run
             if last is not None and last.state in (RunState.FAILED, RunState.HELD):
                 raise _unfinished(answer, last)
@@ -293,51 +226,33 @@ class Engine:
     async def pause(self, repository: Repository, application: str, reason: str, actor: str) -> None:
         """Nothing is applied to it until it is released."""
         course = await self.course(repository, application)
-        at = datetime.now(UTC).isoformat(timespec="seconds")
-        waiting = Waiting(repository=repository.identity, application=application, kind="paused", reason=reason, actor=actor, at=at)
-        await self.store(self.memory.hold, waiting)
-        await self._wake([course.address], Trigger.PERSON)
+        await self.decisions.pause(course, reason, actor)
 
     async def release(self, repository: Repository, application: str, actor: str) -> list[Waiting]:
         """Lift what a person may lift: pauses and bad revisions of an application; for no name, what keeps the repository's head out."""
-        if not application and not self.serving():
-            await self.follow(repository)
-        holds = await self.waiting(repository, application)
         if application:
-            lifted = [hold for hold in holds if hold.kind in ("paused", "bad revision")]
-            await self.store(self.memory.lift, repository.identity, application, ("paused", "bad revision"))
-            await self._wake([(await self.course(repository, application)).address], Trigger.PERSON)
-            return lifted
-        lifted = [hold for hold in holds if not hold.application and hold.kind in REPOSITORY_HOLDS]
-        for hold in lifted:
-            await self.store(self.memory.approve, Address(repository.identity), f"{hold.kind} {hold.digest}", actor)
-        await self.store(self.memory.lift, repository.identity, "", REPOSITORY_HOLDS)
-        if lifted and not self.serving():
+            return await self.decisions.release(await self.course(repository, application))
+        if not self.serving():
             await self.follow(repository)
-        await self._wake([Address(repository.identity)] if self.serving() else [], Trigger.PERSON)
+        lifted = await self.decisions.let_in(repository, actor)
+        if self.serving():
+            await self.decisions.wake([Address(repository.identity)])
+        elif lifted:
+            await self.follow(repository)
         return lifted
 
     async def waiting(self, repository: Repository, application: str = "") -> list[Waiting]:
         """Everything that waits for a person, in the whole repository or of one application."""
-        return await self.store(self.memory.holds, repository.identity, application or None)
+        return await self.decisions.waiting(repository, application)
 
     async def approve(self, repository: Repository, application: str, digest: str, actor: str) -> Waiting:
         """Approve what waits, by the plan's digest (or the beginning of it); without one, what alone waits. Raises UsageError."""
-        if not application:
-            lifted = await self.release(repository, "", actor)
-            if not lifted:
-                raise UsageError("nothing of this repository waits for approval", hint="`trueup status` shows what is held")
-            return lifted[0]
-        held = [hold for hold in await self.waiting(repository, application) if hold.kind == "approval" and hold.digest.startswith(digest)]
-        if not held:
-            raise UsageError(f"nothing of `{application}` waits for approval", hint="`trueup plan` shows what would change")
-        if len(held) > 1:
-            choices = ", ".join(f"{hold.digest[:12]} ({hold.target})" for hold in held)
-            raise UsageError(f"{len(held)} plans of `{application}` wait", hint=f"choose one with --digest: {choices}")
-        address = Address(repository.identity, application, held[0].target)
-        await self.store(self.memory.approve, address, held[0].digest, actor)
-        await self._wake([address], Trigger.PERSON)
-        return held[0]
+        if application:
+            return await self.decisions.approve(repository, application, digest, actor)
+        lifted = await self.release(repository, "", actor)
+        if not lifted:
+            raise UsageError("nothing of this repository waits for approval", hint="`trueup status` shows what is held")
+        return lifted[0]
 
     # ------------------------------------------------------------------ serving
 
@@ -378,13 +293,6 @@ def _unfinished(answer: RolledBack, run: Run) -> TrueupError:
     if run.state is RunState.HELD:
         return Held(message, kind=run.hold.kind if run.hold else "approval", hint=f"`trueup approve {answer.application}`")
     return TrueupError(message, hint=f"`trueup history {answer.application}` tells both runs")
-
-
-def _rolled_back(answer: RolledBack) -> TrueupError:
-    """What was to be applied turned out bad, and is not what runs."""
-    done = f"was rolled back to {answer.good[:7]}" + (f" by {answer.commit[:7]}" if answer.commit else "")
-    message = f"{answer.bad[:7]} of `{answer.application}` turned out bad and {done}"
-    return TrueupError(message, hint=answer.message or f"`trueup history {answer.application}` tells both runs")
 
 
 def _kept_out(followed: Followed, hold: Hold) -> Held:
