@@ -261,7 +261,13 @@ async def test_what_is_not_of_the_project_is_never_touched(host: Host, runtime: 
     docker("run", "-d", "--name", "foreign", "test/sleep:1")
     before = {name: host.inspect(name)["State"]["StartedAt"] for name in ("p-web-run-1", "foreign")}
     await done(runtime, host.want(service("web")))
-    await done(runtime, host.want(service("web", environment={"A": "b"})))
+    desired = host.want(service("web", environment={"A": "swordfish"}))
+    await done(runtime, desired)
+    # Whoever has another repository may name it, and learns only whose it is.
+    theirs = replace(host.want(service("web")), application=msgspec.structs.replace(desired.application, repository="/their.git"))
+    [action] = (await runtime.plan(theirs)).actions
+    assert (action.verb, action.foreign, action.owner) == (Verb.ADOPT, True, str(SHOP))
+    assert "swordfish" not in str(action)
     await done(runtime, gone(host.want(service("web"))))
     assert {name: host.inspect(name)["State"]["StartedAt"] for name in before} == before
 

@@ -77,16 +77,16 @@ def _held(plan: Plan) -> list[Text]:
     if plan.held is None:
         return []
     kind = "" if plan.held.reason.startswith(plan.held.kind) else f" ({plan.held.kind})"
-    return [text(("held: ", WAITING), f"{plan.held.reason}{kind}"), text(("hint: ", QUIET), lifting(plan))]
+    hint = lifting(plan.application, plan.held.kind, plan.digest)
+    return [text(("held: ", WAITING), f"{plan.held.reason}{kind}"), text(("hint: ", QUIET), hint)]
 
 
-def lifting(plan: Plan) -> str:
-    """How the hold of a plan is lifted."""
-    kind = plan.held.kind if plan.held else ""
+def lifting(application: str, kind: str, digest: str) -> str:
+    """How a hold of this kind, on the plan with this digest, is lifted."""
     if kind == "approval":
-        return f"`trueup approve {plan.application} --digest {plan.digest}` lets it go"
+        return f"`trueup approve {application} --digest {digest}` lets it go"
     if kind in ("rewound", "unsigned"):
         return "`trueup release --repository` lets it go"
     if kind == "owner":
         return "let one application declare the object, or remove it from the other one first"
-    return f"`trueup release {plan.application}` lets it go"
+    return f"`trueup release {application}` lets it go"

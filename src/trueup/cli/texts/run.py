@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from rich.text import Text
 
 from trueup.cli.layout import BAD, GOOD, LOUD, QUIET, WAITING, duration, short, table, text, word
+from trueup.cli.texts.plan import lifting
 from trueup.model.errors import Held, Refused, TrueupError
 from trueup.model.plan import Verb
 from trueup.model.run import Outcome, Run, RunState
@@ -74,8 +75,9 @@ def run_complaints(runs: Sequence[Run]) -> list[TrueupError]:
 def _complaint(run: Run) -> TrueupError | None:
     where = f"application {run.application} at {short(run.revision)}"
     if run.state is RunState.HELD:
-        reason = run.hold.reason if run.hold else run.message
-        return Held(f"{run.application} is held: {reason}", kind=run.hold.kind if run.hold else "held", where=where, hint=_lifting(run))
+        kind, reason = (run.hold.kind, run.hold.reason) if run.hold else ("held", run.message)
+        hint = lifting(run.application, kind, run.plan)
+        return Held(f"{run.application} is held: {reason}", kind=kind, where=where, hint=hint)
     if run.state is RunState.SUPERSEDED:
         return Refused(
             f"{run.application} was superseded by a newer revision", where=where, hint=f"`trueup status --app {run.application}`"
@@ -84,12 +86,6 @@ def _complaint(run: Run) -> TrueupError | None:
         reason = run.message or run.health.message or "it did not become healthy in time"
         return Refused(f"{run.application} failed: {reason}", where=where, hint=_mending(run))
     return None
-
-
-def _lifting(run: Run) -> str:
-    if run.hold and run.hold.kind == "approval":
-        return f"`trueup approve {run.application} --digest {run.plan}` lets it go"
-    return f"`trueup release {run.application}` lets it go"
 
 
 def _mending(run: Run) -> str:

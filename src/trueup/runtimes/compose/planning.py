@@ -93,7 +93,8 @@ class Planner:
             wave=manifest.wave,
             effect=look.effect if not look.same else Effect.NONE,
             reason="; ".join(part for part in (_whose(look.owner, self.scene.owner) if foreign else "", look.reason) if part),
-            changes=look.changes,
+            # What another repository's object says of itself is not for those who read this one.
+            changes=() if look.owner and look.owner.repository != self.scene.owner.repository else look.changes,
             origin=manifest.origin,
             seen=look.seen,
             desired=manifest.digest,
