@@ -50,16 +50,17 @@ def test_a_port_of_another_container_is_told_before_anything_stops(site: Site) -
     assert site.running() == before
 
 
-def test_a_port_of_a_program_of_the_host_lets_the_version_before_run_again(site: Site) -> None:
+def test_a_port_of_a_program_of_the_host_is_told_before_anything_stops(site: Site) -> None:
     site.declare(policy=ONCE)
     site.write({"web": {"image": "test/web:1", "ports": ["8080:80"], **QUICK}})
     site.apply()
+    before = site.running()
     with site.engine.occupied(9090):
         site.write({"web": {"image": "test/web:2", "ports": ["9090:80"], **QUICK}})
         said = site.trueup("apply")
         assert said.code != 0
-        assert "9090" in said.out + said.err
-        site.answers("one")
+        assert "port 9090 is taken by a program of the host" in said.out + said.err
+        assert site.running() == before
     site.apply("--all")
     site.answers("two", 9090)
 

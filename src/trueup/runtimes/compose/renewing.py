@@ -15,6 +15,7 @@ from trueup.runtimes.compose.engine import Engine
 from trueup.runtimes.compose.images import Images
 from trueup.runtimes.compose.look import Deed, ServiceLook, Step
 from trueup.runtimes.compose.making import Maker, stop
+from trueup.runtimes.compose.probing import try_ports
 from trueup.runtimes.compose.references import reference_of
 from trueup.runtimes.compose.signalling import Signalling
 from trueup.runtimes.compose.stock import Brought, Stock
@@ -60,6 +61,7 @@ class Renewal:
         if any(step.deed is Deed.SIGNAL for step in steps) and not await self._write_in_place():
             steps = [replace(step, deed=Deed.RESTART) if step.deed is Deed.SIGNAL else step for step in steps]
             note = _NOT_IN_PLACE
+        await try_ports(self.engine, self.maker.service, steps, self.maker.scene.shot.summaries)
         mounts = await self._delivered() if any(step.deed in _STARTING for step in steps) else Mounts()
         for step in steps:
             await self._touch(step)
