@@ -1,19 +1,12 @@
-"""What the operator sets: a TOML file and ``TRUEUP_*`` become one frozen ``Settings``.
+"""The operator's settings as nouns: frozen, checked, and with no secret in them but by its name."""
 
-The environment wins over the file, and what the command line says wins over both. A key that nobody knows is an error with its file and
-line. Secrets are never written here: only the names of the environment variables or files that hold them.
-"""
-
-import difflib
 import os
 import re
-import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from trueup.model.application import Duration
 from trueup.model.errors import SettingsError
@@ -21,21 +14,9 @@ from trueup.model.secret import Secret
 from trueup.model.source import Repository
 from trueup.toolkit.git.remote import Credentials, Remote, identity, remote
 from trueup.toolkit.sources.allowed import Allowed
-from trueup.toolkit.wording import mending, told, worded
-
-PREFIX: Final = "TRUEUP_"
-OPTIONS: Final = frozenset({"TRUEUP_CONFIG", "TRUEUP_REPO", "TRUEUP_BRANCH", "TRUEUP_PATH", "TRUEUP_POLL", "TRUEUP_SERVER"})
-"""What the command line reads by itself."""
-
-HINT: Final = "the page `Settings` of the documentation says what may stand there"
-
-TABLES: Final = frozenset({"repositories", "sources", "targets", "secrets"})
-"""What a variable writes as a value of TOML."""
 
 _SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB)?")
 _UNITS = {"B": 1, "KiB": 1024, "MiB": 1024**2, "GiB": 1024**3, None: 1}
-_TOML_PLACE = re.compile(r" \(at line (\d+), column \d+\)$")
-_HEADER = re.compile(r"\s*\[\[?\s*([^\]]+?)\s*\]")
 
 
 def _bytes(value: object) -> object:
@@ -254,164 +235,6 @@ class Settings(Setting):
         """The same settings in which this repository is set as given."""
         others = tuple(each for each in self.repositories if each.repository != chosen.repository)
         return self.model_copy(update={"repositories": (chosen, *others)})
-
-
-def load(file: Path | None, environment: Mapping[str, str], said: Mapping[str, Any]) -> Settings:
-    """Settings from a TOML file, the environment, and what the command line said (``{"state": "/var/lib/trueup"}``), in rising order.
-
-    Raises SettingsError with every fault.
-    """
-    text = _text(file) if file else ""
-    written = _parsed(text, file)
-    from_environment = _environment(environment, written)
-    merged: dict[str, Any] = {"state": str(default_state(environment))}
-    for layer in (written, *from_environment.values(), said):
-        merged = _merged(merged, layer)
-    folder = file.absolute().parent if file else Path.cwd()
-    merged["state"] = str((Path.cwd() if "state" in said else folder) / Path(str(merged["state"])).expanduser())
-    try:
-        return Settings.model_validate(merged, context={"folder": folder})
-    except ValidationError as error:
-        places = _Places(text, str(file or ""), from_environment)
-        raise _fault([places.told(*each) for each in worded(error.errors(include_url=False, include_input=False))]) from None
-
-
-def _paths(model: type[BaseModel]) -> Iterable[tuple[str, ...]]:
-    for name, field in model.model_fields.items():
-        table = _table(field.annotation)
-        yield from ((name, *below) for below in _paths(table)) if table else [(name,)]
-
-
-def _table(annotation: object) -> type[BaseModel] | None:
-    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
-
-
-def _variable(path: tuple[str, ...]) -> str:
-    return PREFIX + "_".join(path).upper()
-
-
-def _environment(environment: Mapping[str, str], written: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Variable -> what it sets, nested as in the file."""
-    known = {_variable(path): path for path in _paths(Settings)}
-    _refuse_mistyped(environment, known, repr(written))
-    layers: dict[str, dict[str, Any]] = {}
-    for variable, path in known.items():
-        if variable in environment:
-            text = environment[variable]
-            value: Any = _value(variable, text) if path[0] in TABLES else text
-            for name in reversed(path):
-                value = {name: value}
-            layers[variable] = value
-    return layers
-
-
-def _refuse_mistyped(environment: Mapping[str, str], known: Mapping[str, object], written: str) -> None:
-    # People name variables of their own TRUEUP_SOMETHING too (the token that `token_env` names): only what reads like a slip is refused.
-    for variable in environment:
-        if not variable.startswith(PREFIX) or variable in known or variable in OPTIONS or variable in written:
-            continue
-        if close := difflib.get_close_matches(variable, [*known, *OPTIONS], 1, 0.9):
-            raise SettingsError(f"nothing is set by `{variable}`", where=f"environment {variable}", hint=f"did you mean `{close[0]}`?")
-
-
-def _value(variable: str, text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        hint = f"write it as a value of TOML, such as {PREFIX}SECRETS='{{db = {{env = \"DB_PASSWORD\"}}}}'"
-        raise SettingsError("this is no value of TOML", where=f"environment {variable}", hint=hint) from None
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8")
-    except OSError as error:
-        told = f"the settings cannot be read: {error.strerror}"
-        raise SettingsError(told, where=str(file), hint="name another file with --config or TRUEUP_CONFIG") from error
-    except UnicodeDecodeError as error:
-        raise SettingsError("the settings are not UTF-8", where=str(file), hint="save the file as UTF-8") from error
-
-
-def _parsed(text: str, file: Path | None) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        message = str(error)
-        place = _TOML_PLACE.search(message)
-        where = f"{file}:{place[1]}" if place else str(file)
-        told = f"this is no TOML: {_TOML_PLACE.sub('', message)}"
-        raise SettingsError(told, where=where, hint="strings stand in quotes, tables begin with [name]") from error
-
-
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    result = dict(below)
-    for name, value in above.items():
-        old = result.get(name)
-        result[name] = _merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
-    return result
-
-
-class _Places:
-    """Finds where a faulty setting was written."""
-
-    def __init__(self, text: str, file: str, from_environment: Mapping[str, Mapping[str, Any]]) -> None:
-        self._text = text
-        self._file = file
-        self._from_environment = from_environment
-
-    def told(self, error: ErrorDetails, words: str) -> tuple[str, str, str]:
-        """Message, place and hint; never the value, which may be a secret."""
-        path = error["loc"]
-        if error["type"] == "extra_forbidden":
-            return f"unknown key `{path[-1]}`", self._place(path), _suggestion(path)
-        name = ".".join(str(step) for step in path)
-        return told(f"`{name}`" if name else "", words), self._place(path or ("listen",)), mending(error)
-
-    def _place(self, path: tuple[int | str, ...]) -> str:
-        for variable, layer in self._from_environment.items():
-            value: Any = layer
-            for step in path:
-                value = value.get(step) if isinstance(value, dict) else value
-            if value is not None:
-                return f"environment {variable}"
-        return f"{self._file}:{line}" if (line := _line_of(self._text, path)) else self._file
-
-
-def _line_of(text: str, path: tuple[int | str, ...]) -> int:
-    """The line that sets a path, or that opens the nearest table around it; 0 when it cannot be told."""
-    names = [str(step) for step in path if isinstance(step, str)]
-    wanted = next((step for step in path if isinstance(step, int)), 0)
-    table: list[str] = []
-    seen, nearest = -1, 0
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := _HEADER.match(line):
-            table = [part.strip().strip("\"'") for part in header[1].split(".")]
-            seen += bool(names) and line.strip().startswith("[[") and table[0] == names[0]
-            nearest = number if table == names[: len(table)] and seen in (-1, wanted) else nearest
-            continue
-        key = line.partition("=")[0].strip().strip("\"'")
-        if names and [*table, *key.split(".")] == names and seen in (-1, wanted):
-            return number
-    return nearest
-
-
-def _suggestion(path: tuple[int | str, ...]) -> str:
-    within: dict[str, type[BaseModel]] = {"repositories": RepositorySettings, "sources": SourceSettings, "secrets": SecretSource}
-    model = within.get(str(path[0]), Settings) if len(path) > 1 else Settings
-    for step in path[:-1]:
-        field = model.model_fields.get(str(step))
-        model = (_table(field.annotation) if field else None) or model
-    close = difflib.get_close_matches(str(path[-1]), model.model_fields, 1)
-    return f"did you mean `{close[0]}`?" if close else f"known are {', '.join(model.model_fields)}"
-
-
-def _fault(faults: list[tuple[str, str, str]]) -> SettingsError:
-    if len(faults) == 1:
-        return SettingsError(faults[0][0], where=faults[0][1], hint=faults[0][2] or HINT)
-    # In the order of the file, as an editor walks through it.
-    faults.sort(key=lambda fault: [int(part) if part.isdecimal() else 0 for part in fault[1].rsplit(":", 1)])
-    lines = (f"  {where}: {message}" + (f" ({hint})" if hint else "") for message, where, hint in faults)
-    return SettingsError("\n".join([f"the settings have {len(faults)} faults", *lines]))
 
 
 def _secret_in_environment(name: str) -> Secret:
