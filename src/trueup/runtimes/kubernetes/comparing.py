@@ -7,11 +7,11 @@ from trueup.model.manifest import Body, digest_of
 from trueup.model.plan import Change
 from trueup.model.secret import Secret
 from trueup.runtimes.kubernetes.concealing import concealed, is_secret, secret_of, shown
-from trueup.runtimes.kubernetes.fields import Managed, beyond, leaves, values
+from trueup.runtimes.kubernetes.fields import Managed, beyond, values
 from trueup.runtimes.kubernetes.ignoring import Ignored, pruned
 from trueup.runtimes.kubernetes.live import LiveObject, comparable
 from trueup.runtimes.kubernetes.marks import owner_in
-from trueup.runtimes.kubernetes.paths import at, items, path_of
+from trueup.runtimes.kubernetes.paths import items
 from trueup.runtimes.kubernetes.wanted import Wanted
 from trueup.toolkit.difference import changes
 
@@ -72,12 +72,10 @@ def is_hand(manager: Managed) -> bool:
 
 def _compared(live: LiveObject, body: Body, wanted: Wanted | None, ignored: Ignored | None) -> list[Any]:
     taken_over = wanted.take_over if wanted else ()
-    owned = {
-        path_of(body, steps): at(body, steps)
-        for each in live.managers
-        if each.ours or is_hand(each) or each.manager in taken_over
-        for steps in leaves(each.fields_v1, body)
-    }
+    owned: dict[str, Any] = {}
+    for each in live.managers:
+        if each.ours or is_hand(each) or each.manager in taken_over:
+            owned.update(values(each.fields_v1, body))
     declared = _declared(wanted.body, body) if wanted else None
     if ignored is None:
         return [owned, declared]

@@ -52,7 +52,9 @@ def secret_of(value: object) -> Secret:
 
 def known_values(body: Body) -> frozenset[str]:
     """The values that a manifest calls secret, beside those of a Secret's own fields."""
-    return frozenset() if is_secret(body) else frozenset(each.reveal() for each in secrets_in(body) if len(each.reveal()) >= _SHORTEST)
+    if is_secret(body) or not _holds_secret(body):
+        return frozenset()
+    return frozenset(each.reveal() for each in secrets_in(body) if len(each.reveal()) >= _SHORTEST)
 
 
 def masked(text: str, manifests: Iterable[Manifest]) -> str:
@@ -77,6 +79,15 @@ def _without(value: Any, known: frozenset[str]) -> Any:
     if isinstance(value, list):
         return [_without(each, known) for each in value]
     return secret_of(value) if isinstance(value, str) and value in known else value
+
+
+def _holds_secret(value: Any) -> bool:
+    """Quicker than to look for all of them: most objects hold none."""
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return isinstance(value, Secret)
+    return any(not isinstance(each, str) and _holds_secret(each) for each in value)
 
 
 def _values(manifests: Iterable[Manifest]) -> list[str]:

@@ -3,12 +3,13 @@
 A set is kept as the server writes it: a tree of ``f:name``, ``k:{..}``, ``v:..`` and ``i:0``, where ``.`` stands for the node itself.
 """
 
+import functools
 from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
 import msgspec
 
-from trueup.runtimes.kubernetes.paths import Steps, at, path_of
+from trueup.runtimes.kubernetes.paths import Steps, below, items
 
 MANAGER: Final = "trueup"
 
@@ -61,12 +62,28 @@ def leaves(fields: Fields, body: Any) -> Iterator[Steps]:
 
 def paths(fields: Fields, body: Any) -> set[str]:
     """The same as paths for people."""
-    return {path_of(body, steps) for steps in leaves(fields, body)}
+    return set(values(fields, body))
 
 
 def values(fields: Fields, body: Any) -> dict[str, Any]:
     """The owned fields of this object by path, with their values."""
-    return {path_of(body, steps): at(body, steps) for steps in leaves(fields, body)}
+    found: dict[str, Any] = {}
+    _collect(fields, body, "", found)
+    return found
+
+
+def _collect(fields: Fields, body: Any, path: str, found: dict[str, Any]) -> None:
+    """As ``leaves``, ``path_of`` and ``at`` do together, in one go: this is done for each object each time that it is looked at."""
+    places = [place for place, _ in items(path, body)] if isinstance(body, list) else []
+    for name, under in fields.items():
+        step = _step(name, body) if name != "." else None
+        if step is None:
+            continue
+        place = places[step] if isinstance(step, int) else below(path, step)
+        if under:
+            _collect(under, body[step], place, found)
+        else:
+            found[place] = body[step]
 
 
 def minus(fields: Fields, other: Fields) -> Fields:
@@ -118,12 +135,20 @@ def _step(name: str, body: Any) -> str | int | None:
         return None
     if kind == "i":
         return int(text) if int(text) < len(body) else None
-    wanted = msgspec.json.decode(text)
+    wanted = _read(text)
     if kind == "v":
         return next((place for place, each in enumerate(body) if each == wanted), None)
     return next((place for place, each in enumerate(body) if _has(each, wanted)), None)
 
 
+@functools.lru_cache(1024)
+def _read(text: str) -> Any:
+    # The lists of most objects have the same keys; nobody changes what is read.
+    return msgspec.json.decode(text)
+
+
 def _has(item: Any, keys: dict[str, Any]) -> bool:
     # A key may have a default (`protocol: TCP`) which the object was not written with.
-    return isinstance(item, dict) and all(item.get(name, value) == value for name, value in keys.items())
+    if not isinstance(item, dict):
+        return False
+    return all(item.get(name, value) == value for name, value in keys.items())

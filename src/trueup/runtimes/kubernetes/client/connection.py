@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import os
 import socket
 import ssl
@@ -106,7 +107,7 @@ class Connection:
         session = await self._opened()
         headers = await self._headers(request)
         self.counts[request.method] = self.counts.get(request.method, 0) + 1
-        query = "&".join(f"{quote(name)}={quote(value, safe='')}" for name, value in request.query.items())
+        query = _written(tuple(request.query.items()))
         return await session.request(
             request.method,
             URL(f"{self.access.server}{request.path}{'?' if query else ''}{query}", encoded=True),
@@ -138,7 +139,7 @@ class Connection:
                 self._proof = await self.access.credentials.proof()
                 connector = aiohttp.TCPConnector(limit=0, ssl=self._verification(), keepalive_timeout=60, socket_factory=_watchful)
                 agent = {"User-Agent": f"trueup/{version('trueup')}"}
-                self._session = aiohttp.ClientSession(connector=connector, headers=agent)
+                self._session = aiohttp.ClientSession(connector=connector, headers=agent, cookie_jar=aiohttp.DummyCookieJar())
             return self._session
 
     def _verification(self) -> ssl.SSLContext | bool:
@@ -177,6 +178,12 @@ class Connection:
         words = refusal.message if refusal else ""
         message = f"the API server {self.access.server} does not know us: {words or 'the credentials expired'}"
         return Unreachable(message, where=self.access.server, hint=self.access.credentials.hint)
+
+
+@functools.lru_cache(256)
+def _written(query: tuple[tuple[str, str], ...]) -> str:
+    """A query as it stands in an address. Remembered: most requests ask the same way."""
+    return "&".join(f"{quote(name)}={quote(value, safe='')}" for name, value in query)
 
 
 def _pause(retry_after: str, tries: int) -> float:
