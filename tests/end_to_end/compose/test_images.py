@@ -123,14 +123,27 @@ def test_the_operators_login_is_used_and_never_shown(site: Site, tmp_path: Path,
         site.write({"web": {"image": closed.name("app:1")}})
         refused = site.trueup("apply")
         assert refused.code == 1
-        assert "registries" in refused.err or "no basic auth credentials" in refused.err
+        assert "no basic auth credentials" in refused.err
+        assert "`registries` in `[targets.compose]`" in refused.err
         login = f'{{server = "{closed.address}", username = "{USER}", password = {{secret = "REGISTRY"}}}}'
         monkeypatch.setenv("TRUEUP_TARGETS", f'{{compose = {{engines = ["*"], registries = [{login}]}}}}')
         monkeypatch.setenv("TRUEUP_SECRETS", '{REGISTRY = {env = "PASSWORD_OF_IT"}}')
         monkeypatch.setenv("PASSWORD_OF_IT", PASSWORD)
         said = site.apply("--all")
-        assert list(site.running()) == ["shop-web-1"]
+        running = site.running()
+        assert list(running) == ["shop-web-1"]
         assert PASSWORD not in said.out + said.err + site.engine.docker("inspect", "shop-web-1")
+        monkeypatch.setenv("PASSWORD_OF_IT", "wrong-one")
+        site.write({"web": {"image": closed.name("app:2")}})
+        refused = site.trueup("apply")
+        assert (refused.code, "whether the login of its registry may read it" in refused.err) == (1, True), refused.err
+        assert "wrong-one" not in refused.out + refused.err
+    site.write({"web": {"image": closed.name("app:1"), "pull_policy": "always"}})
+    assert site.changes() == {}  # what the registry would say cannot be found out, and does not count against what runs
+    site.write({"web": {"image": closed.name("app:3")}})
+    refused = site.trueup("apply")
+    assert (refused.code, "look whether the engine's host reaches the registry" in refused.err) == (1, True), refused.err
+    assert site.running() == running
 
 
 def test_images_that_came_for_a_service_go_when_nobody_needs_them(site: Site, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,7 +129,7 @@ class Batch:
             except DeclarationError as error:
                 outcome = msgspec.structs.replace(outcome, message=str(error.faults[0]))
             except TrueupError as error:
-                outcome = msgspec.structs.replace(outcome, message=error.message, final=isinstance(error, GaveWay))
+                outcome = msgspec.structs.replace(outcome, message=_told(error), final=isinstance(error, GaveWay))
             finally:
                 if company is not None:
                     await company.leave()
@@ -231,6 +231,11 @@ class Batch:
             return
         with suppress(Absent):
             await engine.delete(f"/{key.kind.lower()}s/{scene.things[key].body['Name']}")
+
+
+def _told(error: TrueupError) -> str:
+    """What went wrong, and what to do about it: an outcome has no other place for that."""
+    return f"{error.message}; {error.hint}" if error.hint else error.message
 
 
 def _concluded(record: Record, there: set[str], standing: Standing, stays: bool) -> Record:
