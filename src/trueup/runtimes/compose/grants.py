@@ -79,10 +79,10 @@ class _Limit:
         yield from self._devices(spec)
         for place, name in enumerate(_listed(spec.get("cap_add"))):
             granted = _capability(name) in map(_capability, self.grants.capabilities)
-            yield from self._unless(granted, ("cap_add", place), f"the capability {name}", "capabilities")
+            yield from self._unless(granted, ("cap_add", place), f"the capability {name}", "capabilities", _capability(name))
         for place, option in enumerate(_listed(spec.get("security_opt"))):
             granted = option in _ONLY_TIGHTER or _fits(option, self.grants.security_options)
-            yield from self._unless(granted, ("security_opt", place), f"the security option `{option}`", "security_options")
+            yield from self._unless(granted, ("security_opt", place), f"the security option `{option}`", "security_options", option)
         logs = str((spec.get("logging") or {}).get("driver") or "")
         yield from self._driver(("logging", "driver"), logs, _LOGS, "the log driver")
         yield from self._driver(("runtime",), str(spec.get("runtime") or ""), ("", "runc"), "the runtime")
@@ -94,16 +94,16 @@ class _Limit:
         name, own = _names(spec, body)
         bridge = str((spec.get("driver_opts") or {}).get(_BRIDGE) or "")
         outside = bool(spec.get("external")) or name != own
-        yield from self._unless(not outside or _fits(name, self.grants.networks), ("name",), f"the network {name}", "networks")
+        yield from self._unless(not outside or _fits(name, self.grants.networks), ("name",), f"the network {name}", "networks", name)
         granted = not bridge or _fits(bridge, self.grants.networks)
-        yield from self._unless(granted, ("driver_opts", _BRIDGE), f"the bridge {bridge} of the host", "networks")
+        yield from self._unless(granted, ("driver_opts", _BRIDGE), f"the bridge {bridge} of the host", "networks", bridge)
         yield from self._driver(("driver",), str(spec.get("driver") or ""), _DRIVERS["Network"], "the network driver")
 
     def of_volume(self, spec: Body, body: Body) -> Iterator[Objection]:
         name, own = _names(spec, body)
         options = spec.get("driver_opts") or {}
         outside = bool(spec.get("external")) or name != own
-        yield from self._unless(not outside or _fits(name, self.grants.volumes), ("name",), f"the volume {name}", "volumes")
+        yield from self._unless(not outside or _fits(name, self.grants.volumes), ("name",), f"the volume {name}", "volumes", name)
         yield from self._driver(("driver",), str(spec.get("driver") or ""), _DRIVERS["Volume"], "the volume driver")
         yield from self._mounted(options)
 
@@ -123,7 +123,7 @@ class _Limit:
                 continue
             if field == "network_mode" and told != "host" and not told.startswith("container:"):
                 granted = told == "default" or _fits(told, self.grants.networks)
-                yield from self._unless(granted, (field,), f"the network {told}", "networks")
+                yield from self._unless(granted, (field,), f"the network {told}", "networks", told)
             else:
                 what = f"another {name} namespace (`{told}`)"
                 yield from self._unless(name in self.grants.host_namespaces, (field,), what, "host_namespaces", name)
@@ -139,7 +139,7 @@ class _Limit:
         for place, secret in enumerate(_listed(told)):
             name = str(secret.get("name") or "") if isinstance(secret, dict) else str(secret)
             granted = not name or _fits(name, self.grants.secrets)
-            yield from self._unless(granted, (*path, place), f"the secret `{name}` of the settings", "secrets")
+            yield from self._unless(granted, (*path, place), f"the secret `{name}` of the settings", "secrets", name)
 
     def _mounts(self, spec: Body) -> Iterator[Objection]:
         for place, entry in enumerate(_listed(spec.get("volumes"))):
@@ -148,7 +148,7 @@ class _Limit:
         for place, told in enumerate(_listed(spec.get("volumes_from"))):
             name = str(told).removeprefix("container:")
             granted = name == told or _fits(name, self.grants.volumes)
-            yield from self._unless(granted, ("volumes_from", place), f"the volumes of the container {name}", "volumes")
+            yield from self._unless(granted, ("volumes_from", place), f"the volumes of the container {name}", "volumes", name)
 
     def _devices(self, spec: Body) -> Iterator[Objection]:
         for place, told in enumerate(_listed(spec.get("devices"))):
@@ -175,8 +175,9 @@ class _Limit:
 
     def _unless(self, granted: bool, path: tuple[str | int, ...], what: str, setting: str, example: str = "") -> Iterator[Objection]:
         if not granted:
-            value = f", such as {to_camel(setting)} = [{example!r}]" if example else ""
-            hint = f"leave it out, or have the operator allow it: `{to_camel(setting)}` in `[targets.compose.grants]`{value}"
+            name = to_camel(setting)
+            value = f'`{name} = ["{example}"]`' if example else f"`{name} = true`"
+            hint = f"leave it out, or have the operator allow it: {value} in `[targets.compose.grants]`"
             yield Objection(("spec", *path), f"may not be given {what}", hint, liftable=True)
 
 
