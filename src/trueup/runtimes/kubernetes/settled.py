@@ -63,7 +63,7 @@ class Settled:
         note = self._notes.get((wanted.marks.owner, wanted.key))
         if note is None:
             return None
-        return note.desired == _said(wanted) or bool(wanted.replicas) and note.desired.partition(" ")[2] == wanted.replicas
+        return note.desired == _said(wanted) or (bool(wanted.replicas) and note.desired.partition(" ")[2] == wanted.replicas)
 
     def note(self, wanted: Wanted, live: LiveObject) -> None:
         """The object is as Git says."""
