@@ -13,6 +13,7 @@ from trueup.model.application import Ignore, Policy
 from trueup.model.contracts import Lost, Moved
 from trueup.model.manifest import Key
 from trueup.model.plan import Verb
+from trueup.runtimes.kubernetes.client.discovery import Resource
 
 # Seconds. What is watched is told at once, and what is not never: so a busy machine may take its time (how long it takes is measured by
 # `make bench-kubernetes`).
@@ -90,6 +91,9 @@ async def test_a_deletion_is_told_and_a_label_taken_off_is_not_taken_for_one(sho
         assert (await shop.changes(desired))[f"ConfigMap/{shop.namespace}/other"] is Verb.CREATE
         await shop.make(desired)
         assert await shop.changes(desired) == {}
+    # What went with its kind is gone too: its watch must not end over the question.
+    gone = Resource("nowhere.example.org", "v1", "Gadget", "gadgets", True, frozenset())
+    assert await shop.runtime._cluster.look(gone, shop.namespace, "page") is None
 
 
 async def test_a_watched_application_that_is_quiet_costs_no_request(shop: Shop) -> None:

@@ -371,3 +371,7 @@ async def test_a_kind_gets_a_new_version_along_with_its_objects(place: Place) ->
         assert {run.state for run in (*later, first)} == {RunState.SUCCEEDED}
         # What was there was there for the plan, too.
         assert {outcome.verb for run in later for outcome in run.outcomes} == {Verb.UPDATE}
+        # A hand that deletes the kind deletes the objects with it: all of it is back.
+        place.cluster.kubectl("delete", "customresourcedefinition", f"widgets.{group}")
+        await eventually(lambda: size("v2") == 2)
+        await eventually(lambda: synced(operator, "web"))

@@ -10,13 +10,14 @@ from trueup.model.errors import Refused
 from trueup.model.manifest import Body
 from trueup.runtimes.kubernetes.client.connection import Connection
 from trueup.runtimes.kubernetes.client.discovery import Discovery, Resource
-from trueup.runtimes.kubernetes.client.request import APPLY, JSON_PATCH, Answer, Reason, Request
+from trueup.runtimes.kubernetes.client.request import APPLY, JSON_PATCH, Answer, Request
 from trueup.runtimes.kubernetes.fields import MANAGER
 from trueup.runtimes.kubernetes.live import LiveObject
 from trueup.runtimes.kubernetes.marks import metadata
 
 PAGE: Final = "500"
 _EXPIRED: Final = 410
+_NOT_FOUND: Final = 404
 METADATA_ONLY: Final = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 # No object that is there has it: the first write to a cluster is later. An apply that says it makes an object, or conflicts.
 _NEVER: Final = "1"
@@ -71,9 +72,9 @@ class Cluster:
         return replace(self, actor=actor)
 
     async def look(self, resource: Resource, namespace: str, name: str) -> LiveObject | None:
-        """An object as it is; None when it is not there. Raises Refused when we may not look."""
+        """An object as it is; None when it is not there, nor is its kind. Raises Refused when we may not look."""
         answer = await self.ask(Request("GET", resource.path(namespace, name)))
-        if answer.says(Reason.NOT_FOUND):
+        if answer.status == _NOT_FOUND:
             return None
         if answer.refusal:
             raise self.refused(f"{resource.group_kind}/{name} may not be looked at", answer)
@@ -124,7 +125,7 @@ class Cluster:
         place, given = "", set[str]()
         while True:
             answer = await self.ask(request.within(**{"continue": place}) if place else request)
-            if answer.status == 404:
+            if answer.status == _NOT_FOUND:
                 return
             if place and answer.status == _EXPIRED:
                 place = ""

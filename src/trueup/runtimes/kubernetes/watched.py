@@ -24,6 +24,7 @@ from trueup.runtimes.kubernetes.views import Direct, resources
 # A watch that breaks is back in a moment; a plan rather waits for that than to say that the cluster is not there.
 _PATIENCE_SECONDS: Final = 5.0
 _FIRST_LIST_SECONDS: Final = 60.0
+_LOOK_SECONDS: Final = 1.0
 
 
 class Follower:
@@ -52,7 +53,7 @@ class Follower:
     @property
     def is_fresh(self) -> bool:
         """Whether the shelf is up to date."""
-        return not self._waiting
+        return not self._waiting and not any(task.done() for task in self._tasks)
 
     @property
     def is_served(self) -> bool:
@@ -64,6 +65,9 @@ class Follower:
         begun = time.monotonic()
         while not self.is_fresh:
             self._noted.clear()
+            for task in self._tasks:
+                if task.done():
+                    task.result()  # what is not watched any more must not look as if it were
             error = next((each for each in self._waiting.values() if each), None)
             left = begun + (_PATIENCE_SECONDS if error else _FIRST_LIST_SECONDS) - time.monotonic()
             if left <= 0:
@@ -124,12 +128,22 @@ class Follower:
         if known is None:
             return []
         owner = owner_in(known.body)
-        found = await self._cluster.look(self.resource, key.namespace, key.name)
+        found = await self._found(key)
         if found is None:
             self.shelf.drop(key)
         else:
             self.shelf.put(packed(found))
         return [Moved(owner, key)] if owner else []
+
+    async def _found(self, key: Key) -> LiveObject | None:
+        """What is there under a name. A server that does not answer is asked again; one that may not be asked is believed."""
+        while True:
+            try:
+                return await self._cluster.look(self.resource, key.namespace, key.name)
+            except Refused:
+                return None
+            except Unreachable:
+                await asyncio.sleep(_LOOK_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
