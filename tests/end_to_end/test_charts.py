@@ -105,7 +105,11 @@ async def test_a_dependency_of_a_repository_is_pinned_by_lock_and_digest(estate:
         await operator.apply()
         assert "its version is not pinned" in (await operator.status("web")).message
         assert charts.asked == []
-        estate.commit({"web/Chart.lock": lock})
+        newer = chart("web", f'{{name: till, version: 1.0.1, repository: "{charts.url}"}}')
+        estate.commit({**newer, "web/Chart.lock": lock})
+        await operator.apply()
+        assert "has the dependency `till` at 1.0.0, and this file asks for 1.0.1" in (await operator.status("web")).message
+        estate.commit(web)
         await operator.apply()
         assert "is not pinned by a digest" in (await operator.status("web")).message
         declared = await operator.engine.store(operator.engine.memory.declared, operator.repository.identity, "web")

@@ -181,6 +181,12 @@ class Chart:
             hint = f"write an exact version, or run `helm dependency update` and commit `{LOCK}`"
             self.faults.append(Fault(file, dependency.line, 0, message, hint))
             return
+        if dependency.instead:
+            message = (
+                f"`{LOCK}` has the dependency `{dependency.name}` at {dependency.version}, and this file asks for {dependency.instead}"
+            )
+            self.faults.append(Fault(file, dependency.line, 0, message, f"run `helm dependency update` and commit `{LOCK}`"))
+            return
         pinned = Pinned(dependency.repository, dependency.name, dependency.version)
         digest = self._options.digests.get(pinned.reference, "")
         if not digest:

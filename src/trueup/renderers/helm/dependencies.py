@@ -13,12 +13,16 @@ LOCK: Final = "Chart.lock"
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """One dependency. ``version`` is exact when the lock, or ``Chart.yaml`` itself, says which one; otherwise empty."""
+    """One dependency. ``version`` is exact when the lock, or ``Chart.yaml`` itself, says which one; otherwise empty.
+
+    ``instead`` is the version that ``Chart.yaml`` says when it is exact too and another one: the lock is older than it.
+    """
 
     name: str
     repository: str
     version: str
     line: int
+    instead: str = ""
 
 
 def dependencies(document: Document, lock: object) -> Iterator[Dependency]:
@@ -28,9 +32,11 @@ def dependencies(document: Document, lock: object) -> Iterator[Dependency]:
         if not isinstance(each, dict):
             continue
         name = str(each.get("name"))
-        version = _locked(locked, place, name) or str(each.get("version"))
+        asked = str(each.get("version"))
+        version = _locked(locked, place, name) or asked
         exact = version if EXACT.fullmatch(version) else ""
-        yield Dependency(name, str(each.get("repository") or ""), exact, document.line_of(("dependencies", place)))
+        instead = asked if EXACT.fullmatch(asked) and asked.removeprefix("v") != version.removeprefix("v") else ""
+        yield Dependency(name, str(each.get("repository") or ""), exact, document.line_of(("dependencies", place)), instead)
 
 
 def _listed(body: object) -> list[Any]:
