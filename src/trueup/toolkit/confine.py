@@ -11,6 +11,7 @@ import os
 import re
 import resource
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -119,7 +120,7 @@ class Confinement:
 
     @cached_property
     def _isolates(self) -> bool:
-        return self._lets_in(self._order("/bin/sh", ["-c", "exit 0"], {}))
+        return sys.platform == "linux" and self._lets_in(self._order("/bin/sh", ["-c", "exit 0"], {}))
 
     @property
     def _needs_count(self) -> bool:
