@@ -105,20 +105,39 @@ def count(number: int, noun: str, plural: str = "") -> str:
 
 
 def table(titles: Sequence[str], rows: Sequence[Sequence[Text]], width: int | None) -> list[Text]:
-    """Aligned columns, two spaces apart. With a width, the last column is cut where the line would be longer."""
+    """Aligned columns, two spaces apart. With a width, what does not fit goes to a line of its own below; nothing is cut."""
+    return [line for lines in blocks(titles, rows, width) for line in lines]
+
+
+def blocks(titles: Sequence[str], rows: Sequence[Sequence[Text]], width: int | None) -> list[list[Text]]:
+    """The same, as the lines of each row; the titles are the first."""
     cells = [[text((title, QUIET)) for title in titles], *rows]
     widths = [max(cell.cell_len for cell in column) for column in zip(*cells, strict=True)]
-    return [_row(row, widths, width) for row in cells]
+    fitting = _fitting([*widths[:-1], len(titles[-1])], width)
+    return [_lines(row, widths, fitting, width) for row in cells]
 
 
-def _row(row: Sequence[Text], widths: Sequence[int], width: int | None) -> Text:
+def _fitting(widths: Sequence[int], width: int | None) -> int:
+    """How many columns have room beside each other, at least one."""
+    ends = [sum(widths[:number]) + 2 * (number - 1) for number in range(1, len(widths) + 1)]
+    return max(1, sum(width is None or end <= width for end in ends))
+
+
+def _lines(row: Sequence[Text], widths: Sequence[int], fitting: int, width: int | None) -> list[Text]:
+    line = _aligned(row[:fitting], widths)
+    if width and fitting == len(row) > 1 and line.cell_len > width:
+        fitting -= 1
+        line = _aligned(row[:fitting], widths)
+    rest = _aligned(row[fitting:], widths[fitting:])
+    return [line, Text("  ").append_text(rest)] if rest.cell_len else [line]
+
+
+def _aligned(row: Sequence[Text], widths: Sequence[int]) -> Text:
     line = Text()
-    for cell, wanted in zip(row, widths, strict=True):
+    for cell, wanted in zip(row, widths, strict=False):
         line.append_text(cell)
         line.append(" " * (wanted - cell.cell_len + 2))
     line.rstrip()
-    if width and line.cell_len > width:
-        line.truncate(width, overflow="ellipsis")
     return line
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from rich.text import Text
 
+from trueup.cli.layout import table
 from trueup.cli.texts.drift import drift_lines
 from trueup.cli.texts.error import complaint_lines, error_lines, fault_lines
 from trueup.cli.texts.history import history_lines
@@ -82,11 +83,32 @@ def test_a_settings_error_with_several_faults_keeps_its_lines() -> None:
     assert shown == "error: the settings have 2 faults\n  a.toml:1: x\n  a.toml:2: \\x1by\n"
 
 
-def test_a_table_is_cut_at_the_width_of_the_terminal() -> None:
-    statuses = decode((CASES / "status.json").read_bytes(), list[Status])
-    lines = status_lines(statuses, 70)
-    assert max(line.cell_len for line in lines) <= 70
-    assert any(line.plain.endswith("…") for line in lines)
+NARROW = """\
+APPLICATION  TARGET
+  STATE      HEALTH
+web          laptop
+  succeeded  healthy
+a            b
+  c          d
+"""
+BESIDE = """\
+APPLICATION  MESSAGE
+web          all well
+payments
+  waits for the database, which is not there
+"""
+
+
+def test_what_has_no_room_in_a_table_stands_below_and_nothing_is_cut() -> None:
+    def row(*cells: str) -> list[Text]:
+        return [Text(cell) for cell in cells]
+
+    titles = ("APPLICATION", "TARGET", "STATE", "HEALTH")
+    assert written(table(titles, [row("web", "laptop", "succeeded", "healthy"), row("a", "b", "c", "d")], 25)) == NARROW
+    rows = [row("web", "all well"), row("payments", "waits for the database, which is not there")]
+    assert written(table(("APPLICATION", "MESSAGE"), rows, 30)) == BESIDE
+    assert written(table(("APPLICATION", "MESSAGE"), rows, None)).count("\n") == 3
+    assert written(table(("A", "B"), [row("wide" * 9, "b")], 5)) == f"A\n  B\n{'wide' * 9}\n  b\n"
 
 
 def test_a_run_tells_only_what_is_new() -> None:

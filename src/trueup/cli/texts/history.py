@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.text import Text
 
-from trueup.cli.layout import LOUD, QUIET, duration, moment, short, table, text, word
+from trueup.cli.layout import LOUD, QUIET, blocks, duration, moment, short, text, word
 from trueup.model.run import Run, RunState
 
 TITLES = ("RUN", "APPLICATION", "STATE", "HEALTH", "REVISION", "TRIGGER", "STARTED", "TOOK", "BY", "SUBJECT")
@@ -12,10 +12,10 @@ TITLES = ("RUN", "APPLICATION", "STATE", "HEALTH", "REVISION", "TRIGGER", "START
 
 def history_lines(runs: Sequence[Run], following: str, width: int | None) -> list[Text]:
     """One line for each run. ``following`` is the id to go on from; empty when there are no more."""
-    head, *rows = table(TITLES, [_row(run) for run in runs], width)
-    lines = [head]
+    head, *rows = blocks(TITLES, [_row(run) for run in runs], width)
+    lines = [*head]
     for run, row in zip(runs, rows, strict=True):
-        lines.append(row)
+        lines += row
         if run.message and run.state is not RunState.SUCCEEDED:
             lines.append(text("  ", (run.message, QUIET)))
     return [*lines, text((f"more: --before {following}", QUIET))] if following else lines

@@ -54,10 +54,10 @@ def present_line(run: Run) -> Text:
 
 
 def run_lines(runs: Sequence[Run], width: int | None) -> list[Text]:
-    """One line for each run that was made."""
+    """One line for each run that was made, in the order of names."""
     if not runs:
         return [text("nothing to do: every application is as Git says")]
-    return table(TITLES, [_row(run) for run in runs], width)
+    return table(TITLES, [_row(run) for run in sorted(runs, key=lambda run: (run.application, run.target))], width)
 
 
 def _row(run: Run) -> list[Text]:
