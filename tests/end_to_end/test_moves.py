@@ -136,6 +136,56 @@ async def test_an_application_that_changes_its_target_is_ready_at_the_new_one_be
         assert await operator.waiting() == [], "nobody has to approve it"
 
 
+def _pointed(where: str, policy: dict[str, Any] | None = None, **place: Any) -> Files:
+    """One application on a target that means the world of this name."""
+    declared = (target("here", file=f"{where}.world", **place), application("web", "here", policy=policy or {}))
+    return {"trueup.yaml": documents(*declared), "web/a.yaml": documents(thing("a"))}
+
+
+async def test_what_a_target_meant_before_it_was_pointed_elsewhere_is_told_and_goes_when_somebody_approves(estate: Estate) -> None:
+    first = estate.commit(_pointed("one"))
+    async with estate.operator() as operator:
+        await operator.apply()
+        estate.commit(_pointed("two"))
+        runs = {run.target: run for run in await operator.apply()}
+        former = f"here@{first[:7]}"
+        assert {name: run.state for name, run in runs.items()} == {"here": RunState.SUCCEEDED, former: RunState.HELD}
+        assert runs[former].message == "here means another place now: Thing/a would be deleted"
+        assert (estate.world("one").names(), estate.world("two").names()) == (["Thing/a"], ["Thing/a"])
+        statuses = await operator.engine.statuses(operator.repository, ALL)
+        assert {each.target: each.sync for each in statuses} == {"here": Sync.SYNCED, former: Sync.HELD}
+        await operator.engine.approve(operator.repository, "web", "", "ann")
+        await operator.apply()
+        assert (estate.world("one").names(), estate.world("two").names()) == ([], ["Thing/a"])
+        # What says something else of the same place leaves nothing behind; and a policy may say beforehand what goes.
+        for where, place in (("two", {"delay": "1ms"}), ("three", {})):
+            estate.commit(_pointed(where, {"removal": "delete"}, **place))
+            await operator.apply()
+            assert operator.problem is None
+        assert (estate.world("two").names(), estate.world("three").names()) == ([], ["Thing/a"])
+        assert [each.target for each in await operator.engine.statuses(operator.repository, ALL)] == ["here"]
+
+
+async def test_what_is_left_at_a_target_that_does_not_answer_is_let_go_of(estate: Estate) -> None:
+    hasty = {"timeout": "1s", "retry": {"from": "100ms"}}
+    estate.commit(_pointed("one", hasty))
+    async with estate.operator() as operator:
+        await operator.apply()
+    [file] = estate.state.rglob("one.world")
+    file.unlink()
+    file.mkdir()
+    estate.commit(_pointed("two", hasty))
+    async with estate.operator() as operator:
+        await operator.apply()
+        assert operator.problem is not None
+        assert operator.problem.hint == "`trueup release web` lets go of what is there"
+        assert estate.world("two").names() == ["Thing/a"]
+        assert [each.kind for each in await operator.engine.release(operator.repository, "web", "ann")] == ["left behind"]
+        await operator.apply()
+        assert operator.problem is None
+        assert [each.target for each in await operator.engine.statuses(operator.repository, ALL)] == ["here"]
+
+
 async def test_an_application_that_is_not_ready_at_its_new_target_stays_at_the_old_one(estate: Estate) -> None:
     estate.commit(_placed("old"))
     async with estate.operator() as operator:

@@ -16,7 +16,8 @@ from trueup.model.source import Repository
 @argument("name", "The application.", required=False, default="")
 @click.option("--repository", "whole", is_flag=True, help="What holds the whole repository: a rewritten branch, an unsigned commit.")
 def command(session: Session, name: str, whole: bool) -> int:
-    """Let go of an application that is paused or whose revision is held back as bad, or of a whole repository.
+    """Let go of an application that is paused or whose revision is held back as bad, or of a whole repository; and of what an application
+    has left at a target that Git no longer names and that does not answer.
 
     A plan that waits for approval is let go with `trueup approve`.
     """

@@ -173,8 +173,19 @@ class Stepping:
         for name, target in read.items():
             if self.targets.get(name) == target or (name in self.targets and name in self.unclear):
                 continue
+            self._keep_former(self.targets.get(name), target)
             self.step.targets.append(target)
             self.targets[name] = target
+
+    def _keep_former(self, before: Target | None, target: Target) -> None:
+        """A target that means another place now: what is at the old one stays known, so that nothing of ours is left there untold."""
+        if before is None or before.spec == target.spec or self.around.kinds.mean_one_place(before, target) is not False:
+            return
+        if before.name in self.around.occupied():
+            former = before.as_of(self.before.commit)
+            self.step.targets.append(former)
+            self.step.repointed[before.name] = former.name
+            self.targets[former.name] = former
 
     def _is_gone(self, target: Target, read: Mapping[str, Target], broken: set[str]) -> bool:
         undeclared = not target.file or (target.file in self.files and target.file not in broken)

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from trueup.model.application import Application, Policy, Removal
+from trueup.model.application import FORMER, Application, Policy, Removal
 from trueup.model.errors import Fault, UsageError
 from trueup.model.health import HealthReport, State
 from trueup.model.manifest import Key
@@ -83,7 +83,7 @@ class Course:
         policy = application.policy if application else Policy()
         if self.removed and policy.removal is Removal.KEEP:
             return policy.model_copy(update={"prune": False})
-        if self.removed and self.known.declared is not None:
+        if self.removed and self.known.declared is not None and not self.left_behind:
             # It moves to another target: what is left here goes once the new place is ready.
             return policy.model_copy(update={"removal": Removal.DELETE})
         return policy
@@ -92,7 +92,17 @@ class Course:
     def elsewhere(self) -> frozenset[Key] | None:
         """Its objects at the target that it moves to; None when it does not move."""
         declared = self.known.declared
-        return frozenset(declared.keys) if declared is not None and self.removed else None
+        return frozenset(declared.keys) if declared is not None and self.removed and not self.left_behind else None
+
+    @property
+    def left_behind(self) -> bool:
+        """Whether it is at a place that its target no longer means. Git says nothing of what becomes of that place."""
+        return FORMER in self.address.target
+
+    @property
+    def parting(self) -> str:
+        """Why it goes, in words."""
+        return f"{self.address.target.partition(FORMER)[0]} means another place now" if self.left_behind else "its declaration is gone"
 
     def waiting(self, kind: str) -> Waiting | None:
         """A hold of this kind on this application."""

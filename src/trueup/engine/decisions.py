@@ -7,6 +7,7 @@ from typing import Final
 from trueup.engine.course import Course
 from trueup.engine.equipment import Equipment
 from trueup.engine.follow import REPOSITORY_HOLDS
+from trueup.engine.report import MOST_TARGETS, UNREACHABLE
 from trueup.model.errors import UsageError
 from trueup.model.memory import Address, Waiting
 from trueup.model.run import Trigger
@@ -36,12 +37,26 @@ class Decisions:
         await self.wake([course.address])
 
     async def release(self, course: Course) -> list[Waiting]:
-        """Lift the pause and the bad revision of an application; what was lifted."""
+        """Lift the pause and the bad revision of an application, and let go of what it left at targets that do not answer; all of that."""
         repository, application = course.address.repository, course.address.application
         holds = await self.store(self.memory.holds, repository, application)
         await self.store(self.memory.lift, repository, application, RELEASED)
+        left = await self.store(self._let_go, course)
         await self.wake([course.address])
-        return [hold for hold in holds if hold.kind in RELEASED]
+        return [*(hold for hold in holds if hold.kind in RELEASED), *left]
+
+    def _let_go(self, course: Course) -> list[Waiting]:
+        """Forget what stands where Git does not want it and nobody answers. Should that target come back, it is found again."""
+        address, declared = course.address, course.known.declared
+        wanted = declared.application.target if declared else ""
+        let_go: list[Waiting] = []
+        for standing in self.memory.standings(address.repository, Address(address.repository, address.application), MOST_TARGETS):
+            status = standing.status
+            if status.application == address.application and status.target != wanted and status.message.startswith(UNREACHABLE):
+                self.memory.fall(Address(address.repository, address.application, status.target))
+                told = {"repository": address.repository, "application": address.application, "target": status.target}
+                let_go.append(Waiting(**told, kind="left behind", reason=status.message, revision=status.revision))
+        return let_go
 
     async def let_in(self, repository: Repository, actor: str) -> list[Waiting]:
         """Approve what keeps the repository's head out, for that very head; what was lifted. The next fetch follows it."""

@@ -16,13 +16,15 @@ MOST_NAMES: Final = 5
 class Facts:
     """What guard knows beside the plan: whether the application is going, how many objects the render has, what was approved.
 
-    ``elsewhere``: it moves to another target, and these are its objects there; only what is not among them is lost.
+    ``parting`` says why it goes. ``elsewhere``: it moves to another target, and these are its objects there; only what is not among them
+    is lost.
     """
 
     removed: bool
     desired: int
     approvals: frozenset[str] = frozenset()
     elsewhere: frozenset[Key] | None = None
+    parting: str = "its declaration is gone"
 
 
 def guard(plan: Plan, policy: Policy, facts: Facts) -> Hold | None:
@@ -46,7 +48,7 @@ def _reason(plan: Plan, policy: Policy, facts: Facts) -> str:
         return _lost(deletes, facts.elsewhere, policy)
     if facts.removed:
         goes = policy.removal is Removal.DELETE or not deletes
-        return "" if goes else f"its declaration is gone: {_names(deletes)} would be deleted"
+        return "" if goes else f"{facts.parting}: {_names(deletes)} would be deleted"
     if not facts.desired and deletes:
         return f"the render is empty: {_names(deletes)} would be deleted"
     if foreign and not policy.adopt:

@@ -255,7 +255,8 @@ def _as_declared(course: Course) -> Status:
 def trouble_of(status: Status) -> TrueupError:
     """What stands in the way of an application, as an error."""
     if status.message.startswith(UNREACHABLE):
-        return Unreachable(status.message.removeprefix(UNREACHABLE), where=f"target {status.target}")
+        goes = f"`trueup release {status.application}` lets go of what is there" if not status.desired_revision else ""
+        return Unreachable(status.message.removeprefix(UNREACHABLE), where=f"target {status.target}", hint=goes)
     if status.sync is Sync.HELD:
         kind, _, _ = status.message.partition(":")
         hint = f"`trueup release {status.application}` lets it go on" if kind == "paused" else "`trueup status` shows how it stands"

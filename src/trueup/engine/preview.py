@@ -110,7 +110,7 @@ class Previews:
         """What would change where a walk started from there, and whether it would be held."""
         desired, runtime = await self.wants.desired(course), await self.wants.runtime(course)
         planned = await plan(runtime, desired, declarations)
-        facts = Facts(course.removed, len(desired.manifests), course.known.approvals, course.elsewhere)
+        facts = Facts(course.removed, len(desired.manifests), course.known.approvals, course.elsewhere, course.parting)
         held = paused(course) or guard(planned, desired.application.policy, facts)
         return msgspec.structs.replace(planned, held=held)
 

@@ -124,7 +124,7 @@ class Reconciler:
             return await self._looked(walk, planned)
         with self.stage("guard"):
             approvals = course.known.approvals | {planned.digest} if wish.approve else course.known.approvals
-            facts = Facts(course.removed, len(walk.desired.manifests), approvals, course.elsewhere)
+            facts = Facts(course.removed, len(walk.desired.manifests), approvals, course.elsewhere, course.parting)
             hold = guard(planned, walk.desired.application.policy, facts)
         if hold is not None:
             await self.report.held(course, planned, hold, await self.store(self._written, course))

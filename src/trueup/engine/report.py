@@ -42,6 +42,8 @@ class Reports:
         if now.commit != before.commit or step.wake:
             # What is only tried again, for something outside could not be had, is no news.
             self.telemetry.info("followed", revision=now.commit, touched=len(step.wake), faults=len(now.faults))
+        for name, former in step.repointed.items():
+            self.telemetry.warn(f"{name} means another place now; what is at the old one is told as {former}", target=former)
         own = (fault for declared, _ in step.applications for fault in declared.faults)
         new = [fault for fault in dict.fromkeys((*now.faults, *own)) if fault not in before.faults]
         for fault in new[:MOST_FAULTS]:

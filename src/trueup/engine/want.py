@@ -65,13 +65,16 @@ class Wants:
 
         Two places cannot both have it at one revision; one place that is looked at twice has the same. Raises as ``runtime`` does.
         """
-        declared = course.known.declared
+        declared, repository = course.known.declared, course.address.repository
         if declared is None or not course.removed:
             return False
-        here = await self._owned(course.address.repository, course.address.application, course.address.target)
-        return here is not None and here == await self._owned(
-            course.address.repository, declared.application.name, declared.application.target
-        )
+        new = await self.equipment.store.through(self.memory.target, repository, declared.application.target)
+        if course.known.target and new and self.equipment.kinds.mean_one_place(course.known.target, new):
+            return True
+        here = await self._owned(repository, course.address.application, course.address.target)
+        there = await self._owned(repository, declared.application.name, declared.application.target)
+        # One place may have moved on between the two looks.
+        return here is not None and there in (here, await self._owned(repository, course.address.application, course.address.target))
 
     async def _owned(self, repository: str, application: str, target: str) -> Owned | None:
         runtime = await self._opened(repository, target)

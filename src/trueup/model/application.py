@@ -14,6 +14,8 @@ from pydantic.alias_generators import to_camel
 
 from trueup.model.manifest import Key
 
+FORMER: Final = "@"
+"""Stands between a target's name and the commit up to which it meant another place."""
 API_VERSION: Final = "trueup.dev/v1"
 NAME_PATTERN: Final = r"^[a-z0-9]([-a-z0-9.]{0,61}[a-z0-9])?$"
 
@@ -249,6 +251,15 @@ class Target(msgspec.Struct, frozen=True):
     file: str
     line: int = 0
     labels: dict[str, str] = {}
+
+    @property
+    def home(self) -> str:
+        """The name by which a place of its own is found, also of what the target meant before it was pointed elsewhere."""
+        return self.name.partition(FORMER)[0]
+
+    def as_of(self, commit: str) -> "Target":
+        """What it means up to this commit, under a name of its own that no declaration can have: something of ours still is there."""
+        return msgspec.structs.replace(self, name=f"{self.home}{FORMER}{commit[:7]}", file="")
 
     @property
     def runtime(self) -> str:

@@ -13,6 +13,7 @@ import msgspec
 from pydantic import BaseModel
 
 from trueup.model.application import Application, Policy, Target
+from trueup.model.errors import SettingsError
 from trueup.model.health import Health
 from trueup.model.manifest import Body, Key, Manifest
 from trueup.model.plan import Action, Change, Plan
@@ -298,9 +299,30 @@ class RuntimeKind(Protocol):
         """Open the target. Raises Unreachable or SettingsError."""
 
 
+@runtime_checkable
+class HasPlaces(Protocol):
+    """A kind of runtime that can tell by two declarations whether they mean the same place.
+
+    What is left behind at a place that a target no longer means is looked after only where its kind can tell.
+    """
+
+    def place_of(self, target: Target) -> str:
+        """Names the place that a target means: two that mean the same one give the same name. Pure. Raises SettingsError."""
+
+
 @dataclass(frozen=True, slots=True)
 class Kinds:
     """Every renderer and runtime that was found, by name."""
 
     renderers: Mapping[str, RendererKind]
     runtimes: Mapping[str, RuntimeKind]
+
+    def mean_one_place(self, one: Target, other: Target) -> bool | None:
+        """Whether two targets mean the same place; None when that cannot be told."""
+        if one.runtime != other.runtime:
+            return False
+        kind: object = self.runtimes.get(one.runtime)
+        try:
+            return kind.place_of(one) == kind.place_of(other) if isinstance(kind, HasPlaces) else None
+        except SettingsError:
+            return None

@@ -153,7 +153,8 @@ class Advance(msgspec.Struct, kw_only=True):
 
     ``files``: declaration file -> blob id, None when it is gone. ``applications``: new or changed, each with its inputs.
     ``revisions``: name -> (revision, exact) of those for which nothing else changes. ``removed``: names that are not declared any more.
-    ``targets`` are written, ``removed_targets`` forgotten; ``wake`` is put into the queue.
+    ``targets`` are written, ``removed_targets`` forgotten; ``repointed``: target -> the name of what it meant before, where everything
+    that stands at it stands too from now on; ``wake`` is put into the queue.
     """
 
     followed: Followed
@@ -163,6 +164,7 @@ class Advance(msgspec.Struct, kw_only=True):
     removed: list[str] = []
     targets: list[Target] = []
     removed_targets: list[str] = []
+    repointed: dict[str, str] = {}
     wake: list[Address] = []
     trigger: Trigger = Trigger.POLL
     replace: bool = False
@@ -238,8 +240,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
     ``application`` is as it was last applied: its policy rules what becomes of it when its declaration goes. ``revision`` and ``digest``
     are what was last applied; ``versions`` name what the last run wrote, by key (empty: whatever is there); ``drift`` is what differs and
-    is not undone; ``applied`` is true once everything of ``revision`` was applied without a failure; ``deadline`` (seconds since the epoch) is when the
-    active run must be healthy.
+    is not undone; ``applied`` is true once everything of ``revision`` was applied without a failure; ``deadline`` (seconds since the
+    epoch) is when the active run must be healthy.
     """
 
     application: Application

@@ -13,6 +13,7 @@ from trueup.model.memory import Address, Advance, Declared, Followed, Input, Out
 from trueup.store.body import read, write
 from trueup.store.database import Database, Transaction, Value
 from trueup.store.queue import wake_rows
+from trueup.store.standing import copy_standings
 
 RENDER_SECONDS: Final = 86400.0
 """How long a render is kept that no application refers to."""
@@ -66,6 +67,8 @@ class StoredCatalog:
             _write_revisions(transaction, repository, step.revisions)
             _forget(transaction, repository, "target", step.removed_targets)
             _write_targets(transaction, repository, step.targets)
+            for name, former in step.repointed.items():
+                copy_standings(transaction, repository, name, former)
             wake_rows(transaction, step.wake, step.trigger)
 
     def files(self, repository: str) -> dict[str, str]:

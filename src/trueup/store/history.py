@@ -13,6 +13,7 @@ from trueup.model.run import Outcome, Run, RunState
 from trueup.store.body import read, write
 from trueup.store.catalog import drop_renders, read_declared, read_followed, read_target
 from trueup.store.database import Database, Transaction, Value
+from trueup.store.standing import named, write_standing
 
 _DAY = 86400.0
 
@@ -47,7 +48,7 @@ class StoredHistory:
 
     def known(self, address: Address) -> Known:
         with self._database.reading() as transaction:
-            at = _at(transaction.repository(address.repository), address)
+            at = named(transaction.repository(address.repository), address)
             run, plan = _unfinished(transaction, at)
             return Known(
                 followed=read_followed(transaction, address.repository),
@@ -64,7 +65,7 @@ class StoredHistory:
         with self._database.writing() as transaction:
             _write_run(transaction, run)
             if standing is not None:
-                _write_standing(transaction, standing)
+                write_standing(transaction, standing)
             if plan is not None:
                 transaction.change(
                     "insert into kept_plan (run, body) values (:run, :body) on conflict (run) do update set body = excluded.body",
@@ -74,7 +75,7 @@ class StoredHistory:
     def add_outcomes(self, run: str, outcomes: Sequence[Outcome], standing: Standing | None = None) -> None:
         with self._database.writing() as transaction:
             if standing is not None:
-                _write_standing(transaction, standing)
+                write_standing(transaction, standing)
             (last,) = transaction.one("select coalesce(max(place), 0) from outcome where run = :run", {"run": run})
             transaction.change_each(
                 "insert into outcome (run, object_key, verb, place, body) values (:run, :object_key, :verb, :place, :body)"
@@ -93,19 +94,19 @@ class StoredHistory:
             if run.state is not RunState.RUNNING:
                 transaction.change("delete from kept_plan where run = :run", {"run": run.id})
             if standing is not None:
-                _write_standing(transaction, standing)
+                write_standing(transaction, standing)
 
     def stand(self, standing: Standing) -> None:
         with self._database.writing() as transaction:
-            _write_standing(transaction, standing)
+            write_standing(transaction, standing)
 
     def fall(self, address: Address) -> None:
         with self._database.writing() as transaction:
-            transaction.change(f"delete from standing where {_AT}", _at(transaction.repository(address.repository), address))
+            transaction.change(f"delete from standing where {_AT}", named(transaction.repository(address.repository), address))
 
     def standing(self, address: Address) -> Standing | None:
         with self._database.reading() as transaction:
-            return _standing(transaction, _at(transaction.repository(address.repository), address))
+            return _standing(transaction, named(transaction.repository(address.repository), address))
 
     def counts(self) -> list[tuple[str, str, int]]:
         """How many applications stand in each way: (sync, health, how many)."""
@@ -176,7 +177,7 @@ class StoredHistory:
 
     def approve(self, address: Address, digest: str, actor: str) -> None:
         with self._database.writing() as transaction:
-            at = _at(transaction.enter_repository(address.repository), address)
+            at = named(transaction.enter_repository(address.repository), address)
             transaction.change(
                 "insert into approval (repository, application, target, digest, actor, approved_at)"
                 " values (:repository, :application, :target, :digest, :actor, :now)"
@@ -187,7 +188,7 @@ class StoredHistory:
 
     def withdraw(self, address: Address) -> None:
         with self._database.writing() as transaction:
-            transaction.change(f"delete from approval where {_AT}", _at(transaction.repository(address.repository), address))
+            transaction.change(f"delete from approval where {_AT}", named(transaction.repository(address.repository), address))
 
     def retain(self, runs: int, days: int) -> int:
         now = time.time()
@@ -199,10 +200,6 @@ class StoredHistory:
         return len(old)
 
 
-def _at(repository: int | None, address: Address) -> dict[str, Value]:
-    return {"repository": repository, "application": address.application, "target": address.target}
-
-
 def _seconds(time_of_day: datetime | None) -> float | None:
     return time_of_day.timestamp() if time_of_day else None
 
@@ -210,7 +207,7 @@ def _seconds(time_of_day: datetime | None) -> float | None:
 def _write_run(transaction: Transaction, run: Run) -> None:
     """The run as it is given; outcomes that were added one by one are part of it now."""
     ended = run.state is not RunState.RUNNING
-    at = _at(transaction.enter_repository(run.repository), Address(run.repository, run.application, run.target))
+    at = named(transaction.enter_repository(run.repository), Address(run.repository, run.application, run.target))
     finished_at = _seconds(run.finished_at or run.started_at) if ended else None
     transaction.change(_RUN_ROW, {**at, "id": run.id, "state": run.state.value, "finished_at": finished_at, "body": write(run)})
     transaction.change("delete from outcome where run = :run", {"run": run.id})
@@ -240,19 +237,8 @@ def _unfinished(transaction: Transaction, at: dict[str, Value]) -> tuple[Run | N
     return _runs(transaction, [row])[0], read(kept[0], Plan) if kept else None
 
 
-def _write_standing(transaction: Transaction, standing: Standing) -> None:
-    status = standing.status
-    at = _at(transaction.enter_repository(status.repository), Address(status.repository, status.application, status.target))
-    transaction.change(
-        "insert into standing (repository, application, target, sync, health, body)"
-        " values (:repository, :application, :target, :sync, :health, :body) on conflict (repository, application, target)"
-        " do update set sync = excluded.sync, health = excluded.health, body = excluded.body",
-        {**at, "sync": status.sync.value, "health": status.health.value, "body": write(standing)},
-    )
-
-
 def _write_hold(transaction: Transaction, waiting: Waiting) -> None:
-    at = _at(transaction.enter_repository(waiting.repository), Address(waiting.repository, waiting.application, waiting.target))
+    at = named(transaction.enter_repository(waiting.repository), Address(waiting.repository, waiting.application, waiting.target))
     transaction.change(
         "insert into hold (repository, application, target, kind, body) values (:repository, :application, :target, :kind, :body)"
         " on conflict (repository, application, target, kind) do update set body = excluded.body",
@@ -271,6 +257,6 @@ def _standings(transaction: Transaction, after: Address, limit: int) -> list[Sta
         select body from standing where repository = :repository and (application, target) > (:application, :target)
         order by application, target
     """
-    asked = _at(transaction.repository(after.repository), after)
+    asked = named(transaction.repository(after.repository), after)
     rows: list[Any] = transaction.all(page + " limit :limit", {**asked, "limit": limit}) if limit else transaction.all(page, asked)
     return [read(body, Standing) for (body,) in rows]

@@ -169,3 +169,18 @@ def test_a_history_that_is_too_long_for_now_leaves_revisions_open(tmp_path: Path
     first = list(steps.history.mirror.first_parents(steps.head))[-1].id
     assert dating.dates(inputs, steps.head, steps.history.mirror, 0) == {"one": (first, True)}
     steps.following.close()
+
+
+def test_what_a_target_meant_before_stays_known_while_something_is_there(steps: Steps) -> None:
+    assert steps.step({"trueup.yaml": documents(target(file="nobody"))}).repointed == {}
+    steps.following.occupied = frozenset({"here"})
+    assert steps.step({"trueup.yaml": documents(target(file="nobody", delay="1s"))}).repointed == {}, "it is the same place"
+    before = steps.head
+    step = steps.step({"trueup.yaml": documents(target(file="somebody"))})
+    former = f"here@{before[:7]}"
+    assert step.repointed == {"here": former}
+    known = {each.name: each for each in steps.following.memory.targets(steps.following.repository.identity)}
+    assert (known[former].spec.options["file"], known[former].home) == ("nobody", "here")
+    assert step.followed.faults == ()
+    steps.following.occupied = frozenset()
+    assert steps.step({"other.trueup.yaml": documents(target("other"))}).removed_targets == [former], "nothing is there any more"

@@ -41,6 +41,10 @@ class ComposeKind:
         """None: a manifest holds the names of secrets, never their values."""
         return []
 
+    def place_of(self, target: Target) -> str:
+        """Its engine's address."""
+        return specification_of(target).engine
+
     def permitted(self, target: Target, place: Place) -> None:
         """Raises SettingsError when the target names an engine that the operator does not allow."""
         permit(target, specification_of(target), place)

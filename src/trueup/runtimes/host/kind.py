@@ -47,6 +47,10 @@ class HostKind:
         """The content of a File that says so."""
         return secrets(body)
 
+    def place_of(self, target: Target) -> str:
+        """Its root."""
+        return specification_of(target).root or target.home
+
     def permitted(self, target: Target, place: Place) -> None:
         """Raises SettingsError when the target names a root or paths that the operator does not allow."""
         permit(target, specification_of(target), place)

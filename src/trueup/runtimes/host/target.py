@@ -48,7 +48,7 @@ def specification_of(target: Target) -> Specification:
 
 def root_of(target: Target, specification: Specification, place: Place) -> Path:
     """Where the applications of a target are, links resolved."""
-    chosen = Path(specification.root) if specification.root else place.folder / target.name
+    chosen = Path(specification.root) if specification.root else place.folder / target.home
     return Path(os.path.realpath(chosen))
 
 

@@ -38,6 +38,11 @@ class KubernetesKind:
         parts = [(part, body.get(part)) for part in ("data", "stringData")]
         return [(part, str(name)) for part, values in parts if isinstance(values, dict) for name in values]
 
+    def place_of(self, target: Target) -> str:
+        """Its cluster, as it is named, and where the records are."""
+        specification = specification_of(target)
+        return f"{specification.server or specification.context} {specification.namespace}"
+
     def permitted(self, target: Target, place: Place) -> None:
         """Raises SettingsError when the target names a cluster or rights that the operator does not allow."""
         permit(target, specification_of(target), allowed_in(place))

@@ -64,6 +64,10 @@ class Memory:
         """Every value of a Secret."""
         return secret_fields(body)
 
+    def place_of(self, target: Target) -> str:
+        """Its file."""
+        return Specification.model_validate(target.spec.options).file or f"{target.home}.memory"
+
     def permitted(self, target: Target, place: Place) -> None:
         """Raises SettingsError when the file leads out of the runtime's folder by a link."""
         file = _file(target, place)
@@ -79,7 +83,7 @@ class Memory:
 
 def _file(target: Target, place: Place) -> Path:
     named = Specification.model_validate(target.spec.options).file
-    return place.folder / (named or f"{target.name}.memory")
+    return place.folder / (named or f"{target.home}.memory")
 
 
 def _health_objections(specification: dict[str, Any]) -> list[Objection]:
