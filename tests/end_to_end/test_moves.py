@@ -177,8 +177,7 @@ async def test_what_is_left_at_a_target_that_does_not_answer_is_let_go_of(estate
     estate.commit(_pointed("two", hasty))
     async with estate.operator() as operator:
         await operator.apply()
-        assert operator.problem is not None
-        assert operator.problem.hint == "`trueup release web` lets go of what is there"
+        assert getattr(operator.problem, "hint", "") == "`trueup release web` lets go of what is there"
         assert estate.world("two").names() == ["Thing/a"]
         assert [each.kind for each in await operator.engine.release(operator.repository, "web", "ann")] == ["left behind"]
         await operator.apply()
