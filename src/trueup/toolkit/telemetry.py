@@ -10,7 +10,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -42,6 +42,7 @@ class Telemetry:
         """``tracers``: who makes spans; left out, whoever the embedding process has set."""
         self.logger = logger
         self.meter = meter
+        self._tracers = tracers
         self._tracer = trace.get_tracer("trueup", tracer_provider=tracers)
 
     @contextmanager
@@ -64,8 +65,8 @@ class Telemetry:
         """One line of the walk: timed, traced, counted, and logged at level debug."""
         begun = time.monotonic()
         failed = True
-        attributes = _attributes(_facts.get())
-        with self._tracer.start_as_current_span(name, attributes=attributes, record_exception=False, set_status_on_exception=False) as span:
+        attributes = _attributes(_facts.get()) if self._traces else {}
+        with self._span(name, attributes) as span:
             try:
                 yield
                 failed = False
@@ -78,6 +79,17 @@ class Telemetry:
                     self.meter.stage(name, seconds, failed)
                 if self.logger.isEnabledFor(logging.DEBUG):
                     self.log(logging.DEBUG, f"{name} {'failed' if failed else 'done'}", seconds=round(seconds, 4))
+
+    @property
+    def _traces(self) -> bool:
+        """Whether anybody makes spans: whoever embeds us may come to do so."""
+        return not isinstance(self._tracers or trace.get_tracer_provider(), trace.ProxyTracerProvider | trace.NoOpTracerProvider)
+
+    def _span(self, name: str, attributes: Mapping[str, str]) -> AbstractContextManager[trace.Span]:
+        """A span; without anybody who makes them one that costs nothing, for there are a dozen in each walk."""
+        if not self._traces:
+            return nullcontext(trace.INVALID_SPAN)
+        return self._tracer.start_as_current_span(name, attributes=attributes, record_exception=False, set_status_on_exception=False)
 
     def log(self, level: int, message: str, **facts: object) -> None:
         """One line, with the facts of what it is about."""
