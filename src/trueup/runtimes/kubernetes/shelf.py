@@ -44,6 +44,8 @@ class Entry:
     part_of: str
     live: LiveObject | None = None
     packed: bytes = b""
+    state: State | None = None
+    """How well it did when it came, as soon as that was asked."""
 
     def pack(self) -> None:
         """Make it small."""
@@ -111,10 +113,10 @@ class Shelf:
         before = self._unpacked(step.before)
         owner = owner_in(after.body) or owner_in(before.body)
         if owner is not None and _is_but_a_status(before, after):
-            return after if self._judge(before.body) is not self._judge(after.body) else None
+            return after if self._state(step.before, before) is not self._state(step.after, after) else None
         if owner is None or (before.leaving, seen_of(before, owner, None)) != (after.leaving, seen_of(after, owner, None)):
             return after
-        return after if self._judge(before.body) is not self._judge(after.body) else None
+        return after if self._state(step.before, before) is not self._state(step.after, after) else None
 
     def drop(self, key: Key) -> bool:
         """An object is gone; whether it was there."""
@@ -135,6 +137,11 @@ class Shelf:
         if entry.item:
             entry.live = live
         return live
+
+    def _state(self, entry: Entry, live: LiveObject) -> State:
+        if entry.state is None:
+            entry.state = self._judge(live.body)
+        return entry.state
 
     def _forget(self, key: Key) -> Entry | None:
         old = self._entries.pop(key, None)
