@@ -61,10 +61,16 @@ def held_in(labelled: Iterable[tuple[str, Mapping[str, str]]], records: Mapping[
             owners |= dict.fromkeys(holding.ids, (key, holding.marks.owner))
     images: dict[str, dict[Key, Owner]] = {}
     for identity, labels in everything:
-        if identity in owners and labels.get(IMAGE):
+        if identity in owners and (image := _image_of(labels, owned[owners[identity][0]].marks)):
             key, owner = owners[identity]
-            images.setdefault(reference_of(labels[IMAGE]).tagged, {})[key] = owner
+            images.setdefault(reference_of(image).tagged, {})[key] = owner
     return Held(owners, images)
+
+
+def _image_of(labels: Mapping[str, str], marks: Marks) -> str:
+    """The name of a container's image. Compose itself writes a digest there, and then the name is in what was adopted."""
+    told = labels.get(IMAGE, "")
+    return str((marks.spec or {}).get("image", "")) if told.startswith("sha256:") else told
 
 
 def owned_by(labels: Mapping[str, str]) -> tuple[Key, Owner] | None:

@@ -46,6 +46,9 @@ def test_the_record_counts_where_labels_cannot_say_it() -> None:
     assert holdings(labelled, {"p": let_go.still(["c"], ())}).keys() == {WEB}
     held = held_in(labelled, {})
     assert (held.of("a"), held.of("c"), held.of_image("web:1"), held.of_image("web:2")) == ((WEB, SHOP), None, {WEB: SHOP}, {})
+    by_compose = {**OF_WEB, "com.docker.compose.image": "sha256:1"}
+    adopted = held_in([("a", by_compose)], {"p": Record(entries=(Entry(WEB, ("a",), MARKS),))})
+    assert (adopted.of("a"), adopted.of_image("web:1")) == ((WEB, SHOP), {WEB: SHOP})
 
 
 def test_a_record_is_read_as_it_was_written() -> None:
