@@ -129,7 +129,13 @@ class Inspections:
         for each in await by_whom(await self.wants.runtime(course), owner, course.drifted(planned, time.time())):
             yield each
 
-    async def _drift_seen(self, _course: Course, standing: Standing) -> AsyncIterator[Drifted]:
+    async def _drift_seen(self, course: Course, standing: Standing) -> AsyncIterator[Drifted]:
+        paused = standing.status.sync is Sync.HELD and standing.status.message.startswith("paused")
+        if paused:
+            # Whoever serves does not look at it, and so cannot know.
+            async for each in self._drift_now(course, standing):
+                yield each
+            return
         for each in standing.drift:
             yield each
         if standing.status.sync in (Sync.FAILED, Sync.UNKNOWN):

@@ -51,7 +51,8 @@ def _complaint(status: Status) -> TrueupError | None:
     if status.sync is Sync.FAILED:
         return Refused(f"{name} failed{reason}", hint=_failed(status))
     if status.health is State.DEGRADED:
-        return Refused(f"{name} is degraded{reason}", hint=f"`trueup logs {name}` shows what it says of itself")
+        held = " and held" if status.sync is Sync.HELD else ""
+        return Refused(f"{name} is degraded{held}{reason}", hint=f"`trueup logs {name}` shows what it says of itself")
     if status.sync is Sync.HELD:
         paused = status.message.startswith("paused")
         shown = f"`trueup release {name}` lets it go on" if paused else f"`trueup plan --app {name}` shows what waits, and how to let it go"
