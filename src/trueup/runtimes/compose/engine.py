@@ -17,6 +17,7 @@ from trueup.model.errors import Refused, Unreachable
 from trueup.runtimes.compose import tunnel as ssh
 from trueup.runtimes.compose.access import Access
 from trueup.runtimes.compose.tunnel import Tunnel
+from trueup.toolkit.reach import words_of
 
 Version = tuple[int, int]
 
@@ -249,9 +250,8 @@ class Engine:
             hint = "run Trueup as a user who may use Docker: a member of the group `docker`, or rootless"
             raise Unreachable(f"the engine at {place} may not be used: {error.strerror}", where=place, hint=hint) from error
         except (aiohttp.ClientError, OSError) as error:
-            words = str(error) or type(error).__name__
             hint = "look whether it runs and can be reached from here"
-            raise Unreachable(f"the engine at {place} does not answer: {words}", where=place, hint=hint) from error
+            raise Unreachable(f"the engine at {place} does not answer: {words_of(error)}", where=place, hint=hint) from error
         except msgspec.DecodeError as error:
             raise Unreachable(
                 f"what answers at {place} is no Docker Engine", where=place, hint="compare the address of this target"

@@ -142,8 +142,9 @@ class _Kubeconfig:
     def _entry(self, kind: str, name: str) -> tuple[Path, Mapping[str, Any]]:
         found = self._entries.get((kind, name))
         if found is None:
-            known = ", ".join(sorted(each for what, each in self._entries if what == kind)) or "none"
-            raise SettingsError(f"{self._where} has no {kind} {name}", where=self._where, hint=f"it has {known}")
+            known = ", ".join(sorted(each for what, each in self._entries if what == kind))
+            hint = f"it has {known}" if known else f"it has no {kind} at all: look at it with `kubectl config view`"
+            raise SettingsError(f"{self._where} has no {kind} {name}", where=self._where, hint=hint)
         return found
 
     def _add(self, path: Path) -> None:

@@ -19,6 +19,7 @@ from trueup.model.errors import SettingsError, Unreachable
 from trueup.runtimes.kubernetes.client.access import Access
 from trueup.runtimes.kubernetes.client.credentials import Certificate, Proof
 from trueup.runtimes.kubernetes.client.request import Answer, Request, answer_of
+from trueup.toolkit.reach import words_of
 
 _CONNECT_SECONDS = 10.0
 _ANSWER_SECONDS = 60.0
@@ -169,8 +170,7 @@ class Connection:
             message = f"the API server {self.access.server} does not answer in time"
             raise Unreachable(message, where=self.access.server, hint="look whether it runs, and at its load") from error
         except (aiohttp.ClientError, OSError) as error:
-            words = str(error) or type(error).__name__
-            message = f"the API server {self.access.server} does not answer: {words}"
+            message = f"the API server {self.access.server} does not answer: {words_of(error)}"
             raise Unreachable(message, where=self.access.server, hint="look whether it runs and can be reached from here") from error
 
     def _unknown(self, body: bytes) -> Unreachable:
