@@ -48,7 +48,7 @@ class Doctor:
         return await self._of_service(service, there)
 
     async def _of_service(self, service: Service | None, there: Sequence[Container]) -> Health:
-        told = [health_of(each) for each in there]
+        told = [self._of_container(service, each) for each in there]
         wanted = service.replicas if service else len(there)
         if service is not None and service.stopped:
             running = [each.name for each in there if each.runs]
@@ -62,6 +62,23 @@ class Doctor:
             words = await last_words(self.engine, there[index].id, bool(there[index].body["Config"].get("Tty")))
             message += f": {words}" if words else ""
         return Health(state, f"{there[index].name} {message}" if message else "")
+
+    def _of_container(self, service: Service | None, container: Container) -> Health:
+        told = health_of(container)
+        if told.state is State.HEALTHY and container.runs and service is not None and service.key in self._awaited:
+            return Health(State.PROGRESSING, "has not ended yet, which others wait for")
+        return told
+
+    @property
+    def _awaited(self) -> set[Key]:
+        """The services whose good end others wait for: one that still runs has not got there."""
+        asked = [(key, manifest.body.get("spec") or {}) for key, manifest in self.scene.manifests.items() if key.kind == "Service"]
+        return {
+            Key("Service", name, "", key.namespace)
+            for key, spec in asked
+            for name, told in (spec.get("depends_on") or {}).items()
+            if (told or {}).get("condition") == "service_completed_successfully"
+        }
 
 
 def health_of(container: Container, now: datetime | None = None) -> Health:
