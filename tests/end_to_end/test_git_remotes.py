@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.testbed.git_servers import HttpServer, SshServer, git_daemon, http_server, hung_server, ssh_server
-from tests.testbed.repositories import Workplace, git
+from tests.testbed.repositories import Workplace, git, pushed
 from trueup.model.errors import Refused, SettingsError, TrueupError, Unreachable
 from trueup.toolkit.git.draft import Content, Draft, Person
 from trueup.toolkit.git.mirror import Mirror
@@ -51,7 +51,7 @@ def told(error: TrueupError) -> str:
 async def push_a_file(mirror: Mirror) -> str:
     head = await mirror.head()
     files = {"pushed": Content(0o100644, mirror.store(b"by Trueup"))}
-    return await mirror.push_commit(Draft(head.commit, files, "pushed", TRUEUP), head.name)
+    return await pushed(mirror, Draft(head.commit, files, "pushed", TRUEUP), head.name)
 
 
 # ---------------------------------------------------------------------- http
@@ -199,7 +199,7 @@ async def test_a_push_that_does_not_arrive_is_unreachable(workplace: Workplace, 
     head = await mirror.head()
     server.status = 502
     with pytest.raises(Unreachable):
-        await mirror.push_commit(Draft(head.commit, {"a": None}, "x", TRUEUP), head.name)
+        await pushed(mirror, Draft(head.commit, {"a": None}, "x", TRUEUP), head.name)
 
 
 # ---------------------------------------------------------------------- daemon, ssh

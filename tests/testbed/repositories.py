@@ -4,6 +4,9 @@ import os
 import subprocess
 from pathlib import Path
 
+from trueup.toolkit.git.draft import Draft, commit_of
+from trueup.toolkit.git.mirror import Mirror
+
 
 class Workplace:
     """`clone` is where the person stands, `origin` where commits are pushed to."""
@@ -61,3 +64,10 @@ def git(folder: Path, *arguments: str, environment: dict[str, str] | None = None
     )
     assert completed.returncode == 0, f"git {' '.join(arguments)}: {completed.stderr}"
     return completed.stdout.removesuffix("\n")
+
+
+async def pushed(mirror: Mirror, draft: Draft, name: str, *, new: bool = False) -> str:
+    """A commit on top of ``draft.parent``, pushed to ``name``, which must be that parent now, or be ``new``; the commit's id."""
+    commit = commit_of(mirror.objects, draft)
+    await mirror.push(commit, name, "" if new else draft.parent)
+    return commit

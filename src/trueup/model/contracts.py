@@ -149,6 +149,16 @@ class Owner(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         return f"{self.application} of {self.repository}"
 
+    def name_of(self, other: "Owner") -> str:
+        """How another owner is called among the applications of this repository."""
+        return other.application if other.repository == self.repository else str(other)
+
+    def reason_to_adopt(self, other: "Owner | None") -> str:
+        """What is said of an object that is there already and is another's, or nobody's."""
+        if other is None:
+            return "exists and belongs to nobody"
+        return f"moved from {other.application}" if other.repository == self.repository else f"belongs to {other}"
+
 
 class Owned(msgspec.Struct, frozen=True):
     """What carries our mark at a target for one application: the revision last written, its objects, and the last declaration's policy."""

@@ -6,7 +6,6 @@ Block style, keys in their order, quotes only where one of the readers would rea
 import json
 import math
 import re
-from collections.abc import Iterable
 from typing import Final
 
 from yaml.resolver import Resolver
@@ -28,11 +27,6 @@ def dump(value: object) -> str:
     Raises ValueError for a number that is not finite.
     """
     return "\n".join(_block(value, 0)) + "\n"
-
-
-def dump_all(values: Iterable[object]) -> str:
-    """Several documents, divided by ``---``."""
-    return "---\n".join(map(dump, values))
 
 
 def _block(value: object, indent: int) -> list[str]:

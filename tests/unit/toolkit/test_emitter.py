@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from trueup.model.secret import Secret
 from trueup.toolkit.documents import read
-from trueup.toolkit.emitter import dump, dump_all
+from trueup.toolkit.emitter import dump
 
 ODD = "yesno~0123456789.eExXob_:-+ #&*!|>'\"%@`{}[],?=<\n\t\r\\"
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.text(ODD, max_size=6)
@@ -71,9 +71,9 @@ def test_the_layout_is_that_of_kubectl() -> None:
         "data": {"script": "a\n  b\n\nc\n", "open": "a\nb", "more": "a\n\n"},
         "items": [{"name": "web", "ports": [80, 443]}, {"empty": {}, "none": None}],
     }
-    assert dump_all([value, [True]]) == (
+    assert dump(value) == (
         "kind: ConfigMap\ndata:\n  script: |\n    a\n      b\n\n    c\n  open: |-\n    a\n    b\n  more: |+\n    a\n\n"
-        "items:\n- name: web\n  ports:\n  - 80\n  - 443\n- empty: {}\n  none: null\n---\n- true\n"
+        "items:\n- name: web\n  ports:\n  - 80\n  - 443\n- empty: {}\n  none: null\n"
     )
 
 

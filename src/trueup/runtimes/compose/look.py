@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from trueup.model.contracts import Owner
 from trueup.model.manifest import Body, Key, digest_of
@@ -96,8 +95,3 @@ class Thing:
 def version_of(ids: tuple[str, ...], marks: Marks) -> str:
     """Names what is there: another one once it was made anew, or changed in place."""
     return digest_of([sorted(ids), marks.digest]) if ids else ""
-
-
-def plain_changes(created: Mapping[str, Any]) -> tuple[Change, ...]:
-    """What is made, field by field."""
-    return tuple(Change(f"spec.{name}", None, value) for name, value in created.items())

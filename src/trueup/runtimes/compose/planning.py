@@ -7,7 +7,7 @@ from functools import cached_property
 import msgspec
 
 from trueup.model.application import Removal
-from trueup.model.contracts import Desired, Owner
+from trueup.model.contracts import Desired
 from trueup.model.errors import DeclarationError, Refused
 from trueup.model.manifest import Key
 from trueup.model.plan import Action, Change, Effect, Verb
@@ -92,13 +92,13 @@ class Planner:
             key=look.key,
             wave=manifest.wave,
             effect=look.effect if not look.same else Effect.NONE,
-            reason="; ".join(part for part in (_whose(look.owner, self.scene.owner) if foreign else "", look.reason) if part),
+            reason="; ".join(part for part in (self.scene.owner.reason_to_adopt(look.owner) if foreign else "", look.reason) if part),
             # What another repository's object says of itself is not for those who read this one.
             changes=() if look.owner and look.owner.repository != self.scene.owner.repository else look.changes,
             origin=manifest.origin,
             seen=look.seen,
             desired=manifest.digest,
-            owner=_named(look.owner, self.scene.owner) if foreign and look.owner else "",
+            owner=self.scene.owner.name_of(look.owner) if foreign and look.owner else "",
             foreign=foreign,
         )
 
@@ -228,16 +228,6 @@ def _verb(look: Look, foreign: bool) -> Verb:
 
 def _placed(action: Action, wave: int, after: tuple[Key, ...]) -> Action:
     return msgspec.structs.replace(action, wave=wave, after=after)
-
-
-def _whose(other: Owner | None, me: Owner) -> str:
-    if other is None:
-        return "exists and belongs to nobody"
-    return f"moved from {other.application}" if other.repository == me.repository else f"belongs to {other}"
-
-
-def _named(other: Owner, me: Owner) -> str:
-    return other.application if other.repository == me.repository else str(other)
 
 
 def _place(scene: Scene, key: Key) -> str:

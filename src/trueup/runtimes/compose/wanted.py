@@ -11,7 +11,6 @@ from trueup.runtimes.compose.service import Service
 from trueup.runtimes.compose.units import nanoseconds, seconds, size
 
 NONE: Final = "none"
-_DEFAULT: Final = "default"
 _NAMESPACES: Final = {"ipc": "IpcMode", "pid": "PidMode", "network_mode": "NetworkMode"}
 _PLAIN_OF_CONTAINER: Final = {
     "hostname": "Hostname", "domainname": "Domainname", "user": "User", "working_dir": "WorkingDir", "stop_signal": "StopSignal",

@@ -41,7 +41,7 @@ def actions_of(desired: Desired, trials: Sequence[Trial], leaving: Sequence[Live
     standing = places({trial.wanted.key: trial.wanted.body for trial in trials})
     kept = [_Planning(trial, marks, strict).action(standing[trial.wanted.key].wave) for trial in trials if not trial.wanted.options.is_hook]
     running = [trial for trial in trials if trial.wanted.options.is_hook]
-    others = {each.wanted.key: _name(marks.owner, other) for each in running if (other := _other(each.live, marks))}
+    others = {each.wanted.key: marks.owner.name_of(other) for each in running if (other := _other(each.live, marks))}
     hooks = Hooks({trial.wanted.key: trial.wanted for trial in running}, standing, desired.removed, others)
     made = [*(place.wave for place in standing.values()), *hooks.first.values()]
     going = list(_leaving(desired, made, leaving, marks.owner))
@@ -93,7 +93,7 @@ class _Planning:
             origin=self.wanted.manifest.origin,
             seen=seen_of(self.live, self.owner, self.wanted),
             desired=self.wanted.digest,
-            owner=_name(self.owner, other) if other else "",
+            owner=self.owner.name_of(other) if other else "",
             foreign=verb is Verb.ADOPT,
             allowed=self.wanted.may_be_replaced,
         )
@@ -135,7 +135,7 @@ class _Planning:
     def _reason(self, verb: Verb, changes: tuple[Change, ...], other: Owner | None) -> str:
         parts = {
             Verb.CREATE: "it is not there",
-            Verb.ADOPT: _whose(self.owner, other),
+            Verb.ADOPT: self.owner.reason_to_adopt(other),
             Verb.REPLACE: f"{self.trial.immutable} cannot change",
             Verb.UNCHANGED: "added by hand, left as it is" if self._by_hand() else "",
         }
@@ -203,13 +203,3 @@ def _among(path: str, changes: Iterable[Change]) -> bool:
 def _other(live: LiveObject | None, marks: Marks) -> Owner | None:
     """Whose an object is, when it is another application's."""
     return owner_in(live.body) if live and not marks.claims(live.body) else None
-
-
-def _whose(owner: Owner, other: Owner | None) -> str:
-    if other is None:
-        return "exists and belongs to nobody"
-    return f"moved from {other.application}" if other.repository == owner.repository else f"belongs to {other}"
-
-
-def _name(owner: Owner, other: Owner) -> str:
-    return other.application if other.repository == owner.repository else str(other)

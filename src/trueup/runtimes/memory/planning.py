@@ -46,12 +46,12 @@ def _action(owner: Owner, wanted: Wanted, live: Record | None) -> Action:
         verb=verb,
         key=wanted.key,
         wave=wanted.manifest.wave,
-        reason=reason if not foreign or live is None else _whose(owner, live.owner),
+        reason=reason if not foreign or live is None else owner.reason_to_adopt(live.owner),
         changes=_changes(wanted, live) if verb is not Verb.UNCHANGED else (),
         origin=wanted.manifest.origin,
         seen=seen_of(live, wanted.rules),
         desired=wanted.digest,
-        owner=_name(owner, live.owner) if foreign and live and live.owner else "",
+        owner=owner.name_of(live.owner) if foreign and live and live.owner else "",
         foreign=foreign,
         allowed=wanted.may_be_replaced,
     )
@@ -84,16 +84,6 @@ def _changes(wanted: Wanted, live: Record | None) -> tuple[Change, ...]:
     before, after = live.entry.sources if live else {}, wanted.sources
     paths = sorted(path for path in {**before, **after} if before.get(path) != after.get(path))
     return fields + tuple(Change(f'sources["{path}"]', before.get(path), after.get(path)) for path in paths)
-
-
-def _whose(owner: Owner, other: Owner | None) -> str:
-    if other is None:
-        return "exists and belongs to nobody"
-    return f"moved from {other.application}" if other.repository == owner.repository else f"belongs to {other}"
-
-
-def _name(owner: Owner, other: Owner) -> str:
-    return other.application if other.repository == owner.repository else str(other)
 
 
 def _shown(value: Any) -> Any:

@@ -21,7 +21,7 @@ from pygit2.enums import ObjectType
 
 from trueup.model.errors import SettingsError, TrueupError, Unreachable
 from trueup.toolkit.git import history, repair
-from trueup.toolkit.git.draft import Content, Draft, commit_of
+from trueup.toolkit.git.draft import Content
 from trueup.toolkit.git.failure import failure, is_corrupt, is_locked, is_missing_reference, is_shallow, rejection
 from trueup.toolkit.git.git_tree import GitTree
 from trueup.toolkit.git.history import Blame, Commit, Line, PathChange
@@ -124,15 +124,6 @@ class Mirror:
         completed = await self._git().run(*arguments, limits=self._transfer)
         if not completed.succeeded:
             raise rejection(completed, self.remote)
-
-    async def push_commit(self, draft: Draft, name: str, *, new: bool = False) -> str:
-        """Make a commit on top of ``draft.parent`` and push it to ``name``, which must be that parent now, or be ``new``; the commit's id.
-
-        Raises as ``push`` does: after Outdated the caller fetches, drafts again and calls again.
-        """
-        commit = await asyncio.to_thread(commit_of, self.objects, draft)
-        await self.push(commit, name, "" if new else draft.parent)
-        return commit
 
     async def blame(self, line: Line, *, first_parent: bool = False, deadline: float = 60.0) -> Blame:
         """The commit that set a line; see ``history.blame``."""

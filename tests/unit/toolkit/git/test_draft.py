@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.testbed.repositories import Workplace, git
+from tests.testbed.repositories import Workplace, git, pushed
 from trueup.model.errors import DeclarationError, Outdated, Refused
 from trueup.toolkit.git.draft import Content, Draft, Person
 from trueup.toolkit.git.mirror import Mirror
@@ -22,7 +22,7 @@ async def test_a_commit_is_made_and_pushed(workplace: Workplace, mirror: Mirror)
     head = await mirror.head()
     files = {"a/b": Content(0o100755, mirror.store(b"2")), "a/c/d": None, "new/x": Content(0o100644, mirror.store(b"3")), "no": None}
     files |= {"file/inner": Content(0o100644, mirror.store(b"4"))}
-    commit = await mirror.push_commit(Draft(head.commit, files, "Revert\n", TRUEUP), head.name)
+    commit = await pushed(mirror, Draft(head.commit, files, "Revert\n", TRUEUP), head.name)
     workplace.git("pull", "-q")
     assert workplace.head() == commit
     assert workplace.git("ls-tree", "-r", "--name-only", "HEAD").split() == ["a/b", "e", "file/inner", "new/x"]
@@ -36,10 +36,10 @@ async def test_a_branch_that_moved_meanwhile_is_outdated(workplace: Workplace, m
     head = await mirror.head()
     newer = workplace.commit({"a": "2"})
     with pytest.raises(Outdated):
-        await mirror.push_commit(draft(mirror, head.commit, a="3"), head.name)
+        await pushed(mirror, draft(mirror, head.commit, a="3"), head.name)
     assert git(workplace.origin, "rev-parse", "main") == newer
     again = await mirror.head()
-    commit = await mirror.push_commit(draft(mirror, again.commit, a="3"), again.name)
+    commit = await pushed(mirror, draft(mirror, again.commit, a="3"), again.name)
     assert git(workplace.origin, "rev-parse", "main") == commit
 
 
@@ -49,16 +49,16 @@ async def test_a_branch_that_was_deleted_is_not_made_again(workplace: Workplace,
     head = await mirror.head("other")
     git(workplace.origin, "branch", "-D", "other")
     with pytest.raises(Outdated):
-        await mirror.push_commit(draft(mirror, head.commit, a="3"), head.name)
+        await pushed(mirror, draft(mirror, head.commit, a="3"), head.name)
 
 
 async def test_a_new_branch_is_pushed_once(workplace: Workplace, mirror: Mirror) -> None:
     workplace.commit({"a": "1"})
     head = await mirror.head()
-    commit = await mirror.push_commit(draft(mirror, head.commit, a="0"), "refs/heads/trueup/rollback", new=True)
+    commit = await pushed(mirror, draft(mirror, head.commit, a="0"), "refs/heads/trueup/rollback", new=True)
     assert git(workplace.origin, "rev-parse", "trueup/rollback") == commit
     with pytest.raises(Outdated):
-        await mirror.push_commit(draft(mirror, head.commit, a="9"), "refs/heads/trueup/rollback", new=True)
+        await pushed(mirror, draft(mirror, head.commit, a="9"), "refs/heads/trueup/rollback", new=True)
 
 
 async def test_a_hook_that_says_no_is_quoted(workplace: Workplace, mirror: Mirror) -> None:
@@ -68,7 +68,7 @@ async def test_a_hook_that_says_no_is_quoted(workplace: Workplace, mirror: Mirro
     hook.write_text("#!/bin/sh\nprintf 'main is \\033[31mprotected\\033[0m: see https://bob:s3cret@host/x\\n' >&2\nexit 1\n")
     hook.chmod(0o755)
     with pytest.raises(Refused) as caught:
-        await mirror.push_commit(draft(mirror, head.commit, a="2"), head.name)
+        await pushed(mirror, draft(mirror, head.commit, a="2"), head.name)
     assert "protected" in caught.value.message
     assert "\033" not in caught.value.message
     assert "s3cret" not in caught.value.message
@@ -83,7 +83,7 @@ async def test_two_who_push_at_once_both_get_in_after_another_look(workplace: Wo
         for _ in range(20):
             head = await own.head()
             try:
-                await own.push_commit(draft(own, head.commit, **{name: "1"}), head.name)
+                await pushed(own, draft(own, head.commit, **{name: "1"}), head.name)
                 return
             except Outdated:
                 continue
@@ -98,7 +98,7 @@ async def test_a_file_is_not_put_outside_the_tree(workplace: Workplace, mirror: 
     commit = workplace.commit({"a": "1"})
     head = await mirror.head()
     with pytest.raises(DeclarationError):
-        await mirror.push_commit(Draft(head.commit, {path: Content(0o100644, mirror.store(b"x"))}, "x", TRUEUP), head.name)
+        await pushed(mirror, Draft(head.commit, {path: Content(0o100644, mirror.store(b"x"))}, "x", TRUEUP), head.name)
     assert git(workplace.origin, "rev-parse", "main") == commit
 
 
@@ -108,7 +108,7 @@ async def test_a_clone_without_a_remote_takes_the_commit_into_its_clean_work_tre
     head = await mirror.head("main")
     await mirror.fetch(head)
     draft = Draft(first, {"a.txt": Content(0o100644, mirror.store(b"two\n"))}, "change", TRUEUP)
-    made = await mirror.push_commit(draft, head.name)
+    made = await pushed(mirror, draft, head.name)
     assert workplace.head() == made
     assert (workplace.clone / "a.txt").read_text() == "two\n"
     assert workplace.git("status", "--porcelain") == ""
@@ -122,7 +122,7 @@ async def test_what_a_person_has_not_committed_is_never_overwritten(workplace: W
     workplace.write({"a.txt": "mine\n"})
     draft = Draft(first, {"a.txt": Content(0o100644, mirror.store(b"two\n"))}, "change", TRUEUP)
     with pytest.raises(Refused, match="refused the push"):
-        await mirror.push_commit(draft, head.name)
+        await pushed(mirror, draft, head.name)
     assert workplace.head() == first
     assert (workplace.clone / "a.txt").read_text() == "mine\n"
 
@@ -137,5 +137,5 @@ async def test_what_a_commit_has_can_be_had_back_as_it_was(workplace: Workplace,
     workplace.commit({"run": "2", "link": "no link", "came": "1"})
     head = await mirror.head()
     files = {path: mirror.content(before, path) for path in ("run", "link", "gone", "came", "never/there")}
-    commit = await mirror.push_commit(Draft(head.commit, files, "Revert\n", TRUEUP), head.name)
+    commit = await pushed(mirror, Draft(head.commit, files, "Revert\n", TRUEUP), head.name)
     assert git(workplace.origin, "diff", "--raw", before, commit) == ""
