@@ -241,7 +241,7 @@ class KubernetesRuntime:
         """Let go of the connections."""
         if self._watched is not None:
             await self._watched.close()
-        self._settled.write()
+        self._settled.close()
         self._rules.close()
         await self._cluster.connection.close()
 

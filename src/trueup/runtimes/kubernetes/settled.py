@@ -1,6 +1,5 @@
 """What needs no second look: objects that were as Git says, and have not moved since."""
 
-import asyncio
 import contextlib
 import sqlite3
 from collections.abc import Iterator
@@ -21,8 +20,6 @@ create table if not exists settled (
 ) without rowid;
 """
 _BUSY_SECONDS = 1.0
-# Of many walks in a row, each has something to note, and to open the file for each would cost more than the note is worth.
-_UNWRITTEN_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ class Settled:
         self._notes: dict[tuple[Owner, Key], _Note] = {}
         self._unwritten: dict[tuple[Owner, Key], _Note | None] = {}
         self._file = file
-        self._later: asyncio.TimerHandle | None = None
+        self._database: sqlite3.Connection | None = None
         self.namespaces: set[str] = set()
         """Namespaces that are there and not ours, as far as is known: no need to ask for them in each plan."""
         with self._opened() as database:
@@ -77,49 +74,47 @@ class Settled:
             self._unwritten[owner, key] = None
 
     def keep(self) -> None:
-        """Have what is new written down in a moment; ``write`` does so at once."""
-        if self._unwritten and self._later is None:
-            self._later = asyncio.get_running_loop().call_later(_UNWRITTEN_SECONDS, self.write)
-
-    def write(self) -> None:
         """Write down what is new."""
-        if self._later is not None:
-            self._later.cancel()
-            self._later = None
         changes, self._unwritten = self._unwritten, {}
         if not changes:
             return
+        gone = [(owner.repository, owner.application, str(key)) for (owner, key), note in changes.items() if note is None]
+        new = [(owner.repository, owner.application, str(key), note.desired, note.seen) for (owner, key), note in changes.items() if note]
         with self._opened() as database:
-            if database is None:
-                return
-            gone = [(owner.repository, owner.application, str(key)) for (owner, key), note in changes.items() if note is None]
-            new = [
-                (owner.repository, owner.application, str(key), note.desired, note.seen) for (owner, key), note in changes.items() if note
-            ]
-            with database:
-                database.executemany("delete from settled where repository = ? and application = ? and key = ?", gone)
-                database.executemany("insert or replace into settled values (?, ?, ?, ?, ?)", new)
+            if database is not None:
+                with database:
+                    database.executemany("delete from settled where repository = ? and application = ? and key = ?", gone)
+                    database.executemany("insert or replace into settled values (?, ?, ?, ?, ?)", new)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._database is not None:
+            self._database.close()
+            self._database = None
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection | None]:
-        """The file, or None where there is none or it cannot be used."""
+        """The file, or None where there is none or it cannot be used. It stays open: each new application has something to note."""
         try:
-            database = self._connected()
+            self._database = self._database or self._connected()
         except (OSError, sqlite3.Error):
-            database = None
+            self._database = None
         try:
-            with contextlib.suppress(sqlite3.Error):
-                yield database
-        finally:
-            if database is not None:
-                database.close()
+            yield self._database
+        except sqlite3.Error:
+            self.close()
 
     def _connected(self) -> sqlite3.Connection | None:
         if self._file is None:
             return None
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        database = sqlite3.connect(self._file, timeout=_BUSY_SECONDS)
-        database.executescript(_SCHEMA)
+        # Opened by who opens the target, and then used by the loop alone.
+        database = sqlite3.connect(self._file, timeout=_BUSY_SECONDS, check_same_thread=False)
+        try:
+            database.executescript(_SCHEMA)
+        except sqlite3.Error:
+            database.close()
+            raise
         return database
 
 

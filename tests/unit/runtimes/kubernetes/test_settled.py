@@ -26,10 +26,10 @@ def test_it_holds_until_git_the_rules_or_the_object_move() -> None:
 def test_it_outlives_a_restart(tmp_path: Path) -> None:
     settled = Settled(tmp_path / "deep" / "notes")
     settled.note(WANTED, LIVE)
-    settled.write()
+    settled.keep()
     assert Settled(tmp_path / "deep" / "notes").holds(WANTED, LIVE)
     settled.forget(OWNER, WANTED.key)
-    settled.write()
+    settled.keep()
     assert Settled(tmp_path / "deep" / "notes").scales_the_same(WANTED) is None
 
 
@@ -37,5 +37,5 @@ def test_a_file_that_cannot_be_used_is_no_trouble(tmp_path: Path) -> None:
     (tmp_path / "notes").write_bytes(b"this is no database" * 100)
     settled = Settled(tmp_path / "notes")
     settled.note(WANTED, LIVE)
-    settled.write()
+    settled.keep()
     assert settled.holds(WANTED, LIVE)
