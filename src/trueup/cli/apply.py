@@ -1,6 +1,8 @@
 """``trueup apply``: make it true, and wait until it is healthy."""
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,13 +15,17 @@ from trueup.cli.shapes import run_list
 from trueup.cli.texts.plan import plan_lines
 from trueup.cli.texts.run import run_complaints, run_lines
 from trueup.cli.verb import selecting, verb
+from trueup.cli.views import Progress
 from trueup.engine.requests import Engine
 from trueup.model.errors import Several, TrueupError, UsageError
-from trueup.model.run import Run, RunState
+from trueup.model.run import Run, RunState, Sync
 from trueup.model.selection import Order, Selection
 from trueup.model.source import Repository
 
 LARGEST_PLAN: Final = 256 * 1024**2
+SILENCE: Final = 5.0
+LONGEST_SILENCE: Final = 60.0
+OPEN: Final = (Sync.PROGRESSING, Sync.OUT_OF_SYNC, Sync.UNKNOWN)
 
 
 class PlannedApplication(msgspec.Struct):
@@ -93,12 +99,28 @@ class _Applying:
     async def _follow(self, selection: Selection, order: Order) -> None:
         self._problems = ()
         with self._session.views.progress() as progress:
+            waiting = asyncio.create_task(self._tell_what_waits(selection, progress))
             try:
                 async for run in self._engine.apply(self._repository, selection, order):
                     self._runs[run.id] = run
                     progress.move(run)
             except TrueupError as error:  # it comes after everything else was done, and is told with the runs
                 self._problems = error.errors if isinstance(error, Several) else (error,)
+            finally:
+                waiting.cancel()
+
+    async def _tell_what_waits(self, selection: Selection, progress: Progress) -> None:
+        """A target that does not answer begins no run, and one that is not healthy yet has no news: say so now and then, to who waits."""
+        pause, told = SILENCE, set[tuple[str, str, str]]()
+        while True:
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_SILENCE)
+            with suppress(TrueupError):
+                for status in await self._engine.remembered(self._repository, selection):
+                    news = (status.application, status.target, status.message)
+                    if status.sync in OPEN and status.message and news not in told:
+                        told.add(news)
+                        progress.wait(status)
 
     async def _ask(self) -> list[str]:
         """Show each plan that waits for approval and ask; the applications whose plans were approved."""

@@ -10,10 +10,10 @@ from rich.live import Live
 from rich.text import Text
 
 from trueup.cli.layout import json_text, visible
-from trueup.cli.texts.error import complaint_lines, error_lines, fault_lines
-from trueup.cli.texts.run import present_line, progress_lines
+from trueup.cli.texts.error import complaint_lines, fault_lines
+from trueup.cli.texts.run import present_line, progress_lines, waiting_line
 from trueup.model.errors import Fault, TrueupError
-from trueup.model.run import Run, RunState
+from trueup.model.run import Run, RunState, Status
 
 MOST_PRESENT = 10
 """Runs at the foot of the terminal at one time."""
@@ -64,10 +64,6 @@ class Views:
     def tell_raw(self, text: str) -> None:
         """A traceback, for who asked for it."""
         print("\n".join(visible(line) for line in text.splitlines()), file=sys.stderr, flush=True)
-
-    def tell_error(self, error: TrueupError) -> None:
-        """An error, in the look that every error has."""
-        _write(self._err, error_lines(error))
 
     def tell_faults(self, faults: Sequence[Fault]) -> None:
         """What is wrong in files."""
@@ -126,6 +122,10 @@ class Progress:
             going = [each for each in self._runs.values() if each.state is RunState.RUNNING]
             self._live.update(Group(*(present_line(each) for each in going[:MOST_PRESENT])))
         _write(self._console, news)
+
+    def wait(self, status: Status) -> None:
+        """An application is waited for."""
+        _write(self._console, [waiting_line(status)])
 
 
 class Counting:

@@ -1,19 +1,23 @@
 """What is asked of the engine, what is printed where, and with which exit code."""
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from tests.unit.cli.answering import COMMIT, KEY, Answering, plan, run, status, trueup
+from trueup.cli import apply
 from trueup.cli.views import Views
 from trueup.model.answer import RolledBack
 from trueup.model.errors import DeclarationError, Fault, Held, Refused, TrueupError, Unreachable
 from trueup.model.health import State
 from trueup.model.memory import Drifted, Waiting
 from trueup.model.plan import Hold, Verb
-from trueup.model.run import Run, RunState, Sync
-from trueup.model.selection import Rollback, Selection
+from trueup.model.run import Run, RunState, Status, Sync
+from trueup.model.selection import Order, Rollback, Selection
+from trueup.model.source import Repository
 
 Captured = pytest.CaptureFixture[str]
 
@@ -286,6 +290,28 @@ def test_where_nothing_is_declared_nothing_is_as_git_says(verb: str, capsys: Cap
     if verb != "status":
         assert trueup(Answering(), verb) == 0
         assert capsys.readouterr().out == "nothing to do: every application is as Git says\n"
+
+
+class Patient(Answering):
+    """Nothing comes of its apply until the one who waits has looked a second time."""
+
+    async def apply(self, repository: Repository, selection: Selection, order: Order) -> AsyncIterator[Run]:
+        while self.answers["remembered"]:
+            await asyncio.sleep(0.001)
+        yield run(RunState.SUCCEEDED)
+
+    async def remembered(self, repository: Repository, selection: Selection) -> list[Status]:
+        statuses: list[Status] = self.answers["remembered"].pop()
+        return statuses
+
+
+def test_who_waits_is_told_once_for_what(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    monkeypatch.setattr(apply, "SILENCE", 0.001)
+    waits = [status(Sync.UNKNOWN, State.UNKNOWN, "the engine does not answer"), status(Sync.HELD, State.HEALTHY, "paused")]
+    assert trueup(Patient(remembered=[waits, waits]), "apply") == 0
+    told = capsys.readouterr().err
+    assert told.startswith("web: unknown: the engine does not answer\nweb: applying")
+    assert "paused" not in told
 
 
 def test_a_history_of_nothing_says_whose(capsys: Captured) -> None:

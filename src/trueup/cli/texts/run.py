@@ -8,7 +8,7 @@ from trueup.cli.layout import BAD, GOOD, LOUD, QUIET, WAITING, duration, short, 
 from trueup.cli.texts.plan import lifting
 from trueup.model.errors import Held, Refused, TrueupError
 from trueup.model.plan import Verb
-from trueup.model.run import Outcome, Run, RunState
+from trueup.model.run import Outcome, Run, RunState, Status
 
 SIGNS = {Verb.CREATE: "+", Verb.UPDATE: "~", Verb.REPLACE: "-/+", Verb.ADOPT: "<", Verb.DELETE: "-", Verb.UNCHANGED: "="}
 TITLES = ("APPLICATION", "TARGET", "STATE", "HEALTH", "REVISION", "DONE", "TOOK", "MESSAGE")
@@ -44,6 +44,11 @@ def _outcome(run: Run, outcome: Outcome) -> Text:
         reason,
         (f"  {duration(outcome.seconds)}", QUIET),
     )
+
+
+def waiting_line(status: Status) -> Text:
+    """Why an application is not done yet."""
+    return text((f"{status.application}: ", LOUD), word(status.sync.value), f": {status.message}")
 
 
 def present_line(run: Run) -> Text:
