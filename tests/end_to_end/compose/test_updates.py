@@ -48,6 +48,7 @@ def test_a_version_that_ends_at_once_gives_way_to_the_one_before_and_is_tried_on
     assert site.running()["shop-web-1"][0] == before["shop-web-1"][0]
     assert "NEW=1" in site.containers()["shop-other-1"]["Config"]["Env"], "others go on"
     wait_until(lambda: starts(site, before["shop-web-1"][0]) == 2, "it was not started again once, and only once")
+    assert "no use; the version before runs again" in site.trueup("plan").out
     assert site.trueup("apply").code == 1
     wait_until(lambda: starts(site, before["shop-web-1"][0]) == 3, "a person had it tried again, once")
     site.write({"web": GOOD, "other": GOOD})

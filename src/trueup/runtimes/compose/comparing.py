@@ -50,7 +50,7 @@ def look_at_service(scene: Scene, key: Key) -> ServiceLook:
         mine=mine,
         changes=changes,
         effect=_effect(steps),
-        reason=_reason(service, image, there, steps, mine),
+        reason="; ".join(part for part in (_reason(service, image, there, steps, mine), _gave_way(scene, key)) if part),
         ids=tuple(each.id for each in there),
         version=version_of(tuple(each.id for each in there), there[0].marks) if there else "",
         refusal=_in_the_way(service, there),
@@ -274,6 +274,13 @@ def _effect(steps: Iterable[Step]) -> Effect:
 def _lesser(deeds: Sequence[Deed]) -> Effect:
     told = [EFFECTS[deed] for deed in deeds if deed in EFFECTS]
     return told[-1] if told else Effect.NONE
+
+
+def _gave_way(scene: Scene, key: Key) -> str:
+    """That it was tried at this very revision, and with what end."""
+    record = scene.records.get(key.namespace)
+    setback = record.setback(key) if record else None
+    return f"tried at {setback.at}: {setback.message}" if setback and setback.revision == scene.desired.revision else ""
 
 
 def _reason(service: Service, image: Image | None, there: Sequence[Container], steps: Sequence[Step], mine: bool) -> str:
