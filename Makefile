@@ -5,6 +5,8 @@
 PYTHON := .venv/bin/python
 # The demo, the bench and the house itself are read as strictly as the package.
 SOURCES := $(wildcard src tests scripts bench)
+# Half of a test's time is spent waiting for engines, clusters and clocks: one more than there are processors keeps them busy.
+WORKERS := $(shell echo $$(($$(nproc) + 1)))
 
 list: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -26,7 +28,7 @@ check: setup ## lint, format, types, layers and sizes
 	$(PYTHON) scripts/sizes.py
 
 test: setup testbed ## run all tests, then those that need no engine or cluster on every other Python found here
-	$(PYTHON) -m pytest --numprocesses=2 --dist=worksteal tests
+	$(PYTHON) -m pytest --numprocesses=$(WORKERS) --dist=worksteal tests
 	@scripts/test_pythons.sh
 
 test-pythons: setup ## run the unit tests, and the contracts that need no engine or cluster, on every other Python found here

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.order import in_order
 from tests.testbed.docker import fixtures as docker
 from tests.testbed.docker.fixtures import (
     engine,
@@ -33,6 +34,14 @@ __all__ = [
     "second_engine",
     "second_lasting_engine",
 ]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On several workers, what takes long begins at once."""
+    workers = int(getattr(config, "workerinput", {}).get("workercount", 1))
+    if workers > 1:
+        items[:] = in_order(items, workers)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

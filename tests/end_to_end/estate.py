@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -22,6 +21,8 @@ from typing import Any
 
 import yaml
 
+from tests.end_to_end import nest
+from tests.end_to_end.nest import Forked
 from tests.shapes import misshapen
 from tests.testbed.repositories import Workplace
 from trueup.assembly import assemble, retention
@@ -136,11 +137,11 @@ class Estate:
                     await serving
 
     @contextlib.contextmanager
-    def serving(self, *arguments: str) -> "Iterator[subprocess.Popen[str]]":
+    def serving(self, *arguments: str) -> Iterator[Forked]:
         """``trueup serve`` as a process of its own, ended with SIGTERM unless the test ended it before; its log is in ``serve.log``."""
         with (self.folder / "serve.log").open("a") as log:
             command = self._command("serve", "--poll", "200ms", "--listen", "off", *arguments)
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, text=True, cwd=self.folder)
+            process = nest.start(command, log.fileno(), log.fileno(), self.folder)
         try:
             yield process
         finally:
@@ -153,34 +154,25 @@ class Estate:
                 process.wait()
 
     @contextlib.contextmanager
-    def running(self, verb: str, *arguments: str) -> "Iterator[subprocess.Popen[str]]":
-        """Any command as a process that goes on beside the test; killed at the end."""
-        process = subprocess.Popen(
-            self._command(verb, *arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+    def running(self, verb: str, *arguments: str) -> Iterator[Forked]:
+        """Any command as a process that goes on beside the test; killed at the end. What it says is in ``VERB.log``."""
+        with (self.folder / f"{verb}.log").open("a") as log:
+            process = nest.start(self._command(verb, *arguments), log.fileno(), log.fileno(), self.folder)
         try:
             yield process
         finally:
             process.kill()
-            process.communicate()
+            process.wait()
 
     def trueup(self, *arguments: str, cwd: Path | None = None, environment: dict[str, str] | None = None) -> Said:
         """Run a command of the program as a process of its own, for this repository; with ``cwd`` for that of the clone which is there."""
         command = self._command(*arguments)
-        completed = subprocess.run(
-            command[:4] + command[6:] if cwd else command,
-            cwd=cwd or self.folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=240,
-            env={**os.environ, **(environment or {})},
-        )
-        return Said(completed.returncode, completed.stdout, completed.stderr)
+        if cwd:
+            command = command[:1] + command[3:]
+        return Said(*nest.run(command, cwd or self.folder, {**os.environ, **(environment or {})}))
 
     def _command(self, verb: str, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", "trueup", verb, "--repo", self.url, "--state", str(self.state), *arguments]
+        return [verb, "--repo", self.url, "--state", str(self.state), *arguments]
 
     def world(self, name: str = "here") -> "Ground":
         """What is at a memory target that ``target(NAME)`` declared."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.end_to_end.estate import Estate, application, documents, eventually, target, thing
+from tests.end_to_end.nest import Forked
 from trueup.model.memory import Memory
 from trueup.model.run import Run
 from trueup.store import ServeLock, open_memory
@@ -99,7 +100,7 @@ def generation(estate: Estate, name: str) -> int:
     return estate.world().objects()[f"Thing/{name}"].entry.generation
 
 
-def children_of(process: "subprocess.Popen[str]") -> list[int]:
+def children_of(process: Forked) -> list[int]:
     """The processes that it started, and theirs, that are alive."""
     found, parents = [], {process.pid}
     stats = [(int(place.name), _stat(place)) for place in Path("/proc").iterdir() if place.name.isdecimal()]

@@ -42,7 +42,7 @@ def test_the_commands_of_the_tutorial_print_what_it_says(hosts: list[Engine], tm
     }
     commands = [here(command, hosts[0]) for command in commands_of(ROOT / "docs" / "compose-tutorial.md")]
     try:
-        outcomes = run(commands, home, environment, patience=210)
+        outcomes = run(commands, home, environment)
     finally:
         end_everything(home)
     assert len(outcomes) == len(commands)

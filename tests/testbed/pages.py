@@ -2,12 +2,13 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scripts.playground import EXAMPLE_PORT, free_port
+from scripts.playground import EXAMPLE_PORT, ROOT, free_port
 
 CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 MARK = "@@ command "
@@ -46,14 +47,14 @@ def commands_of(page: Path) -> list[Command]:
 
 
 def run(
-    commands: list[Command], folder: Path, environment: dict[str, str] | None = None, port: int = 0, patience: float = 100
+    commands: list[Command], folder: Path, environment: dict[str, str] | None = None, port: int = 0, patience: float = 250
 ) -> list[Outcome]:
     """Run them as a person does, in one shell that stands in a folder; what goes on is left behind, and stopped at the end.
 
     A free port takes the place of the one that the pages write.
     """
     chosen = str(port or free_port())
-    script = "".join(_lines(number, command.line.replace(EXAMPLE_PORT, chosen), chosen) for number, command in enumerate(commands))
+    script = "".join(_lines(number, command, chosen) for number, command in enumerate(commands))
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     settings = {"PATH": path, "LOGNAME": "you", "TRUEUP_LISTEN": f"127.0.0.1:{free_port()}", "TRUEUP_POLL": "1s"}
     # In a file: a page may look for processes by the words of their commands.
@@ -73,13 +74,16 @@ def run(
     return [_outcome(part.replace(chosen, EXAMPLE_PORT)) for part in done.stdout.split(MARK)[1:]]
 
 
-def _lines(number: int, line: str, port: str) -> str:
-    title = f"echo; echo '{MARK}{number}'\n"
+def _lines(number: int, command: Command, port: str) -> str:
+    title, line = f"echo; echo '{MARK}{number}'\n", command.line.replace(EXAMPLE_PORT, port)
     if GOES_ON.search(line):
         return f"{title}{line} >/dev/null 2>&1 &\necho; echo '@@ code 0'\n"
-    if line.startswith("sleep "):
-        # A busy machine may need longer than a reader's.
-        line = f"for _ in 1 2 3 4 5; do {line} && break; done"
+    if command.line.startswith("sleep "):
+        # A busy machine may need longer than a reader's: it is asked again until it says what the page says.
+        shown = shlex.quote("\n".join(command.shown))
+        said = f"{shlex.quote(sys.executable)} -m tests.testbed.pages {shown}"
+        line = f'for _ in 1 2 3 4 5 6 7 8; do said=$({line} 2>&1); code=$?; echo "$said"; [ $code = 0 ] || continue; '
+        line += f'(cd {shlex.quote(str(ROOT))} && echo "$said" | {said}) && break; done; (exit $code)'
     files = (
         f"grep -rlI {EXAMPLE_PORT} --exclude-dir=.git . | xargs -r sed -i s/{EXAMPLE_PORT}/{port}/\n" if MAKES_FILES.search(line) else ""
     )
@@ -92,9 +96,15 @@ def _outcome(part: str) -> Outcome:
 
 
 def missing(command: Command, outcome: Outcome) -> list[str]:
-    """The lines that the page shows and the command did not print, numbers, hashes and times left out of account."""
+    """The lines that the page shows and the command did not print, numbers, hashes and times left out of account; ``..`` is the rest."""
     printed = {alike(line) for line in outcome.output.splitlines()}
-    return [line for line in command.shown if line.strip() != ".." and alike(line) not in printed]
+    return [line for line in command.shown if not _is_among(alike(line), printed)]
+
+
+def _is_among(line: str, printed: set[str]) -> bool:
+    if line.endswith(".."):
+        return line == ".." or any(each.startswith(line.removesuffix("..").rstrip()) for each in printed)
+    return line in printed
 
 
 def alike(line: str) -> str:
@@ -102,3 +112,7 @@ def alike(line: str) -> str:
     without = re.sub(r"\b[0-9a-f]{7,}\b", "HASH", line)
     without = re.sub(r"\d{4}-\d\d-\d\d[ T][\d:.]+Z?|\d+(\.\d+)?s?\b", "N", without)
     return re.sub(r"\s+", " ", without).strip()
+
+
+if __name__ == "__main__":
+    sys.exit(bool(missing(Command("", 0, sys.argv[1].splitlines()), Outcome(0, sys.stdin.read()))))

@@ -61,7 +61,8 @@ class Shop:
     async def make(self, desired: Desired) -> list[Outcome]:
         """Walk, and everything is done."""
         outcomes = await self.walk(desired)
-        assert [(str(each.key), each.message) for each in outcomes if each.state != "done"] == []
+        failed = [(str(each.key), each.message) for each in outcomes if each.state != "done"]
+        assert failed == [], failed
         return outcomes
 
     async def changes(self, desired: Desired) -> dict[str, Verb]:
