@@ -47,8 +47,11 @@ def commit(estate: Estate, size: int, many: int = 1) -> str:
 
 
 def sizes(estate: Estate, runtime: str = "memory", name: str = "here") -> set[int]:
-    file = estate.state / "targets" / runtime / Repository(estate.repository.identity).short / f"{name}.world"
-    return {record.entry.body["spec"]["size"] for record in Ground(file).objects().values()}
+    return {record.entry.body["spec"]["size"] for record in ground(estate, runtime, name).objects().values()}
+
+
+def ground(estate: Estate, runtime: str, name: str) -> Ground:
+    return Ground(estate.state / "targets" / runtime / Repository(estate.repository.identity).short / f"{name}.world")
 
 
 def status(estate: Estate, name: str, place: str) -> Status:
@@ -67,6 +70,7 @@ async def test_a_target_in_trouble_stops_nobody_else(estate: Estate, mood: Path)
         await eventually(lambda: {run.state for run in runs(estate)} == {RunState.SUCCEEDED} and len(runs(estate)) == 2)
         for size, does in enumerate(MOODS, 1):
             await endure(estate, mood, does, size)
+        await see_what_nobody_heard(estate, mood, len(MOODS))
         assert process.poll() is None
     assert "hunter2" not in log_of(estate)
 
@@ -94,6 +98,18 @@ async def endure(estate: Estate, mood: Path, does: str, size: int) -> None:
     await eventually(lambda: sizes(estate, "moody", "there") == {size})
     await eventually(lambda: (runs(estate, "moody0")[0].revision, runs(estate, "moody0")[0].state) == (head, RunState.SUCCEEDED))
     await eventually(lambda: told(estate) == "")
+
+
+async def see_what_nobody_heard(estate: Estate, mood: Path, size: int) -> None:
+    """A hand changes something while the target cannot be watched."""
+    mood.write_text("watch is unreachable")
+    before = log_of(estate).count("cannot watch")
+    ground(estate, "moody", "there").put(thing("moody0", size=98))  # the watch breaks at what it hears
+    await eventually(lambda: log_of(estate).count("cannot watch") > before + 1)
+    await eventually(lambda: sizes(estate, "moody", "there") == {size})
+    ground(estate, "moody", "there").put(thing("moody0", size=99))
+    mood.unlink()
+    await eventually(lambda: sizes(estate, "moody", "there") == {size})
 
 
 def told(estate: Estate) -> str:

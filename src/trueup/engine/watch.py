@@ -79,8 +79,11 @@ class Watches:
             self.begun()
 
     async def keep_watching(self, target: Target, finds: bool = True) -> None:
-        """A target that cannot be watched is tried again, at most once a minute; the walks tell its trouble."""
-        wait = 1.0
+        """A target that cannot be watched is tried again, at most once a minute; the walks tell its trouble.
+
+        What moved meanwhile nobody has heard of: as soon as it can be watched again, everything there is looked at once.
+        """
+        wait, deaf = 1.0, False
         while True:
             try:
                 runtime = await self.equipment.targets.open(target)
@@ -88,7 +91,9 @@ class Watches:
                 self._is_begun(target)
                 if finds:
                     await self.find(target, runtime)
-                wait = 1.0
+                if deaf:
+                    await self._look_at_everything(target)
+                wait, deaf = 1.0, False
                 await self._watch(target, runtime, stream)
             except TrueupError as error:
                 self.equipment.telemetry.warn(f"cannot watch: {error.message}", target=target.name)
@@ -96,6 +101,7 @@ class Watches:
                 # Somebody's plug-in may do anything; its target is tried again, and the others are watched all the same.
                 self.equipment.telemetry.broke(f"the watch of target {target.name} broke", error)
             self._is_begun(target)
+            deaf = True
             await asyncio.sleep(wait)
             wait = min(wait * 2, LONGEST_PAUSE)
 
