@@ -35,6 +35,7 @@ from trueup.model.plan import Plan
 from trueup.model.run import Run, Status
 from trueup.model.selection import Order, Selection
 from trueup.model.source import Repository
+from trueup.model.wire import time_text
 from trueup.runtimes.memory.world import Record, World
 from trueup.settings import Settings
 from trueup.toolkit.git.remote import identity
@@ -227,7 +228,7 @@ class Ground:
     def put(self, body: Body) -> None:
         """Write an object by another hand: one of nobody, where none was."""
         with self._opened() as world:
-            touch = Touch("somebody", datetime.now(UTC).isoformat()) if world.find([Key.of(body)]) else None
+            touch = Touch("somebody", time_text(datetime.now(UTC))) if world.find([Key.of(body)]) else None
             world.tamper(Key.of(body), body, "somebody", touch)
 
     def give(self, key: str, repository: str, application: str) -> None:

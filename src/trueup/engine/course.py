@@ -15,6 +15,7 @@ from trueup.model.memory import Drifted, Known, Row, Standing, Waiting
 from trueup.model.plan import Hold, Plan, Verb
 from trueup.model.run import Outcome, Run, RunState, Status, Sync, Trigger, new_run_id
 from trueup.model.source import Revision
+from trueup.model.wire import time_text
 
 WELL: Final = (State.HEALTHY, State.SUSPENDED)
 # Drift that was not undone for so long (seconds) starts afresh; the first few times in a row it is undone at once.
@@ -349,7 +350,7 @@ class Course:
             revision=self.revision,
             run=self.run.id,
             actor=self.actor or "trueup",
-            at=self.run.started_at.isoformat(),
+            at=time_text(self.run.started_at, "milliseconds"),
         )
         return self.run, waiting
 
@@ -417,7 +418,7 @@ class Course:
     def drifted(self, plan: Plan, now: float) -> tuple[Drifted, ...]:
         """What differs and is left alone; what was seen before keeps the time when it was."""
         earlier = {each.key: each for each in self.standing.drift} if self.standing else {}
-        at = instant(now).isoformat().replace("+00:00", "Z")
+        at = time_text(instant(now), "milliseconds")
         return tuple(
             Drifted(key=action.key, changes=action.changes, since=earlier[action.key].since if action.key in earlier else at)
             for action in plan.differing

@@ -12,6 +12,7 @@ from trueup.model.errors import UsageError
 from trueup.model.memory import Address, Waiting
 from trueup.model.run import Trigger
 from trueup.model.source import Repository
+from trueup.model.wire import time_text
 
 RELEASED: Final = ("paused", "bad revision")
 """The holds of an application that a person lifts by its name."""
@@ -31,7 +32,7 @@ class Decisions:
     async def pause(self, course: Course, reason: str, actor: str) -> None:
         """Nothing is applied to it until it is released."""
         repository, application = course.address.repository, course.address.application
-        at = datetime.now(UTC).isoformat(timespec="seconds")
+        at = time_text(datetime.now(UTC))
         waiting = Waiting(repository=repository, application=application, kind="paused", reason=reason, actor=actor, at=at)
         await self.store(self.memory.hold, waiting)
         await self.wake([course.address])

@@ -21,6 +21,7 @@ from trueup.model.errors import Held, Outdated, Refused, TrueupError, UsageError
 from trueup.model.memory import Address, Declared, Followed, Row, Waiting
 from trueup.model.run import Run, RunState, Trigger
 from trueup.model.selection import Rollback
+from trueup.model.wire import time_text
 from trueup.toolkit.git.draft import Draft, commit_of
 from trueup.toolkit.git.mirror import Mirror
 
@@ -232,7 +233,7 @@ class Rollbacks:
             commit=commit,
             run=case.run,
             actor=case.request.actor or "trueup",
-            at=datetime.now(UTC).isoformat(timespec="seconds"),
+            at=time_text(datetime.now(UTC)),
         )
         await self.store(self.memory.hold, waiting)
 

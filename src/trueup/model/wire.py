@@ -1,5 +1,6 @@
 """Nouns to JSON and back: the shapes of the contract. Secrets leave as ``(secret)``."""
 
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import msgspec
@@ -24,6 +25,11 @@ def plain(value: object) -> Any:
 def decode(data: bytes | str, kind: type[T]) -> T:
     """Read what ``encode`` wrote. Raises msgspec.ValidationError."""
     return msgspec.json.decode(data, type=kind, dec_hook=_from_plain)
+
+
+def time_text(moment: datetime, digits: str = "seconds") -> str:
+    """A time as the contract writes it: RFC 3339, in UTC. ``digits``: to the ``seconds`` or the ``milliseconds``."""
+    return moment.astimezone(UTC).isoformat(timespec=digits).replace("+00:00", "Z")
 
 
 def _to_plain(value: object) -> object:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from trueup.model.contracts import Desired
 from trueup.model.manifest import digest_of
+from trueup.model.wire import time_text
 from trueup.runtimes.compose.look import Deed, Look, ServiceLook
 from trueup.runtimes.compose.record import Record, Setback
 from trueup.runtimes.compose.updating import GaveWay
@@ -24,7 +25,7 @@ def refuse_again(record: Record, desired: Desired, look: Look) -> None:
 
 def setback_of(desired: Desired, look: Look, message: str) -> Setback:
     """What is remembered of a version that gave way just now."""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
+    now = time_text(datetime.now(UTC))
     return Setback(look.key, _version_of(desired, look), desired.revision, desired.run, message, now)
 
 

@@ -14,6 +14,7 @@ from trueup.model.errors import TrueupError, Unreachable
 from trueup.model.manifest import Key
 from trueup.model.plan import Action, Verb
 from trueup.model.run import Outcome
+from trueup.model.wire import time_text
 from trueup.runtimes.host.fault import words_of
 from trueup.runtimes.host.member import Look, Member, Wanted
 from trueup.runtimes.host.planning import explained, keeps, others_for, owners_in, whole_record
@@ -130,7 +131,7 @@ class Batch:
             written=look.written,
             algorithm=look.algorithm,
             body=masked(wanted.manifest.body["spec"]),
-            at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+            at=time_text(datetime.now(UTC)),
             taken=str(former[0][0].owner) if former else entry.taken,
         )
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from trueup.model.contracts import Live, Touch
 from trueup.model.plan import Change
 from trueup.model.secret import MASK
+from trueup.model.wire import time_text
 from trueup.runtimes.host.content import LARGEST_SHOWN, Contents, Seen, shown
 from trueup.runtimes.host.files import read_file
 from trueup.runtimes.host.ground import Ground, folder_of
@@ -88,7 +89,7 @@ def _changed_at(path: str) -> str:
         changed = os.lstat(path).st_ctime
     except OSError:
         return ""
-    return datetime.fromtimestamp(changed, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return time_text(datetime.fromtimestamp(changed, UTC))
 
 
 def _content(seen: Seen, data: bytes | None) -> str:

@@ -100,7 +100,7 @@ class MemoryRuntime:
         """Do to the target what another hand would: write an object (one of nobody, where none was), or delete it with None."""
         record = self._world.find([key]).get(key)
         changes = changes_of(record.entry.body if record else {}, concealed(body or {}))
-        touch = Touch(manager, datetime.now(UTC).isoformat(), changes) if record and record.owner else None
+        touch = Touch(manager, wire.time_text(datetime.now(UTC), "milliseconds"), changes) if record and record.owner else None
         self._world.tamper(key, body, manager, touch)
 
     def _carry_out(self, desired: Desired, wanted: Wanted | None, action: Action) -> tuple[str, str, str]:
