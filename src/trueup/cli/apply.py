@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +17,7 @@ from trueup.cli.verb import selecting, verb
 from trueup.cli.views import Progress
 from trueup.engine.requests import Engine
 from trueup.model.errors import Several, TrueupError, UsageError
-from trueup.model.run import Run, RunState, Sync
+from trueup.model.run import Run, RunState, Status, Sync
 from trueup.model.selection import Order, Selection
 from trueup.model.source import Repository
 
@@ -111,16 +110,21 @@ class _Applying:
 
     async def _tell_what_waits(self, selection: Selection, progress: Progress) -> None:
         """A target that does not answer begins no run, and one that is not healthy yet has no news: say so now and then, to who waits."""
-        pause, told = SILENCE, set[tuple[str, str, str]]()
+        pause, told = SILENCE, set[Status]()
         while True:
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST_SILENCE)
-            with suppress(TrueupError):
-                for status in await self._engine.remembered(self._repository, selection):
-                    news = (status.application, status.target, status.message)
-                    if status.sync in OPEN and status.message and news not in told:
-                        told.add(news)
-                        progress.wait(status)
+            news = [each for each in await self._open_ones(selection) if each not in told]
+            told.update(news)
+            for each in news:
+                progress.wait(each)
+
+    async def _open_ones(self, selection: Selection) -> list[Status]:
+        try:
+            statuses = await self._engine.remembered(self._repository, selection)
+        except TrueupError:  # whoever walks tells it
+            return []
+        return [each for each in statuses if each.sync in OPEN and each.message]
 
     async def _ask(self) -> list[str]:
         """Show each plan that waits for approval and ask; the applications whose plans were approved."""
