@@ -102,7 +102,9 @@ def test_what_the_operator_does_not_grant_is_told_with_its_place_and_never_made(
     for verb in ("plan", "apply"):
         said = site.trueup(verb)
         assert said.code == 1
-        for told in ("shop/compose.yaml:3", "may not be given /etc of the host", "another pid namespace", "`[targets.compose.grants]`"):
+        assert "shop/compose.yaml:6" in said.err, said.err
+        assert "shop/compose.yaml:3" in later.err, later.err
+        for told in ("may not be given /etc of the host", "another pid namespace", "`[targets.compose.grants]`"):
             assert told in said.err, said.err
             assert told in later.err, later.err
     assert site.running() == before
