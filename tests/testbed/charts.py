@@ -5,14 +5,13 @@ import contextlib
 import hashlib
 import os
 import subprocess
-import threading
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
 
+from tests.testbed.loopback import Answering, answering
 from tests.testbed.programs import helm
 
 
@@ -66,24 +65,12 @@ def chart_repository(folder: Path, token: str = "") -> Iterator[ChartRepository]
     class Handler(_Handler):
         served = state
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    state.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with answering(Handler) as state.port:
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Answering):
     served: ChartRepository
-
-    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
-        pass
 
     def do_GET(self) -> None:
         self.served.asked.append(self.path)
@@ -130,25 +117,13 @@ def token_gate(registry: str) -> Iterator[TokenGate]:
     class Handler(_Gate):
         served = state
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    state.port = server.server_address[1]
-    state.realm = f"http://127.0.0.1:{state.port}/token"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with answering(Handler) as state.port:
+        state.realm = f"http://127.0.0.1:{state.port}/token"
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
-class _Gate(BaseHTTPRequestHandler):
+class _Gate(Answering):
     served: TokenGate
-
-    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
-        pass
 
     def do_GET(self) -> None:
         kind, _, given = self.headers.get("Authorization", "").partition(" ")

@@ -10,16 +10,13 @@ import os
 import signal
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from tests.components import require
-
-HOST = "127.0.0.1"
+from tests.testbed.loopback import HOST, Answering, answering
 
 
 @dataclass
@@ -54,25 +51,13 @@ def http_server(root: Path, token: str = "", port: int = 0) -> Iterator[HttpServ
     class Handler(_Handler):
         served = state
 
-    server = ThreadingHTTPServer((HOST, port), Handler)
-    server.daemon_threads = True
-    state.port = server.server_address[1]
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with answering(Handler, port) as state.port:
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Answering):
     served: HttpServer
     protocol_version = "HTTP/1.1"
-
-    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
-        pass
 
     def do_GET(self) -> None:
         self._serve(b"")
