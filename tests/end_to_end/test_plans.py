@@ -246,6 +246,8 @@ async def test_applications_are_chosen_by_name_and_by_label(estate: Estate) -> N
 async def test_exit_codes_tell_what_came_of_it(estate: Estate) -> None:
     estate.commit(ONE)
     assert estate.trueup("plan").code == 2, "there are changes"
+    never = estate.trueup("status", "-o", "json").document["items"]
+    assert {(each["sync"], each["health"]) for each in never} == {("outOfSync", "missing")}, "what was never applied is not healthy"
     assert estate.trueup("apply").code == 0
     assert estate.trueup("plan").code == 0
     assert estate.trueup("drift").code == 0

@@ -90,6 +90,9 @@ class Inspections:
         if course.settled and not planned.empty:
             # Looking is like being told by a watch: whoever walks next finds it in the queue.
             await self.store(self.memory.wake, [course.address], Trigger.DRIFT)
+        if planned.changes and all(action.verb is Verb.CREATE for action in planned.actions) and not course.versions:
+            # It was never applied, and nothing of it is there: well it is not.
+            return planned, HealthReport(State.MISSING)
         # Health is that of what was applied: what is still to be made is not missing.
         made = (Verb.UNCHANGED, Verb.UPDATE, Verb.REPLACE)
         there = [action.key for action in planned.actions if action.verb in made or str(action.key) in course.versions]
