@@ -98,7 +98,7 @@ def test_services_exchange_their_ports_all_of_them_or_none(site: Site) -> None:
     site.write({"a": web(1, 8080, **checked), "b": {**web(2, 8081, **last), "image": "test/exits:1"}, "c": web(2, 8082)})
     said = site.trueup("apply")
     assert said.code == 1
-    assert "b, which it exchanges ports with, does not do well" in said.out + said.err
+    assert "b, with which it exchanges ports, addresses or names, does not do well" in said.out + said.err
     assert {name: each[0] for name, each in site.running().items()} | {"shop-c-1": ""} == {
         **{name: each[0] for name, each in before.items()},
         "shop-c-1": "",

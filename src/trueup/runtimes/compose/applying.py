@@ -132,7 +132,7 @@ class Batch:
                 outcome = msgspec.structs.replace(outcome, message=_told(error), final=isinstance(error, GaveWay))
             finally:
                 if company is not None:
-                    await company.leave()
+                    company.leave()
         return msgspec.structs.replace(outcome, seconds=round(time.monotonic() - began, 3))
 
     async def _act(self, action: Action) -> Outcome:

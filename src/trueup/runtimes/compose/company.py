@@ -1,15 +1,27 @@
-"""Services that exchange ports of the host with each other: each goes on to the next step when all of them are so far."""
+"""Services that exchange ports, addresses or names with each other: each goes on to the next step when all of them are so far."""
 
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from trueup.model.errors import Refused
 from trueup.model.manifest import Key
 
+WHAT: Final = "ports, addresses or names"
+
 
 class Parted(Refused):
     """Another one of the company did not come so far."""
+
+
+@dataclass(slots=True)
+class _Step:
+    """One step: how many are so far, and whether it can be gone on with. A step that all came to stays so, whoever leaves later."""
+
+    here: int = 0
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+    whole: bool = False
 
 
 @dataclass(slots=True)
@@ -18,21 +30,25 @@ class Company:
 
     names: tuple[str, ...]
     _unwell: list[str] = field(default_factory=list)
-    _barrier: asyncio.Barrier = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._barrier = asyncio.Barrier(len(self.names))
+    _parted: bool = False
+    _step: _Step = field(default_factory=_Step)
 
     async def gather(self) -> None:
         """Wait until all are here. Raises Parted when one will not come."""
-        try:
-            await self._barrier.wait()
-        except asyncio.BrokenBarrierError as error:
-            raise Parted(f"ports are exchanged between {' and '.join(self.names)}, and one of them could not go on") from error
+        step = self._step
+        step.here += 1
+        if step.here == len(self.names) and not self._parted:
+            self._step, step.whole = _Step(), True
+            step.over.set()
+        if not self._parted:
+            await step.over.wait()
+        if not step.whole:
+            raise Parted(f"{' and '.join(self.names)} exchange {WHAT}, and one of them could not go on")
 
-    async def leave(self) -> None:
+    def leave(self) -> None:
         """Nobody is to wait for this one any more."""
-        await self._barrier.abort()
+        self._parted = True
+        self._step.over.set()
 
     async def verdict(self, name: str, trouble: str) -> str:
         """Wait until all have started; who does not do well, or nothing. Raises Parted."""
@@ -40,7 +56,7 @@ class Company:
             self._unwell.append(name)
         await self.gather()
         others = [each for each in self._unwell if each != name]
-        return f"{others[0]}, which it exchanges ports with, does not do well" if others else ""
+        return f"{others[0]}, with which it exchanges {WHAT}, does not do well" if others else ""
 
 
 def companies(rings: Iterable[frozenset[Key]]) -> dict[Key, Company]:

@@ -141,7 +141,7 @@ class Update:
             troubles = await self._start(steps)
             others = await company.verdict(self.service.name, "; ".join(troubles))
         except Refused as error:
-            await company.leave()
+            company.leave()
             others = error.message
         return [*troubles, others] if others else troubles
 
