@@ -25,7 +25,12 @@ def test_a_commit_runs_on_podman(estate: Estate, podman: Engine, monkeypatch: py
     site.answers("changed")
     assert site.running().keys() == before.keys()
     assert site.changes() == {}
-    site.write({**services, "web": {**services["web"], "image": "test/web:2", "volumes": []}})
+    built = {"build": {"context": "app", "args": {"WORD": "built"}}}
+    site.write(
+        {**services, "web": {**services["web"], "image": "test/web:2", "volumes": []}, "built": built},
+        {"app/Dockerfile": "FROM test/sleep:1\nARG WORD\nRUN echo $WORD > /word\n"},
+    )
     site.apply()
     site.answers("two")
+    assert podman.docker("exec", "shop-built-1", "cat", "/word") == "built\n"
     assert site.changes() == {}
