@@ -53,7 +53,12 @@ class Follower:
     @property
     def is_fresh(self) -> bool:
         """Whether the shelf is up to date."""
-        return not self._waiting and not any(task.done() for task in self._tasks)
+        return not self._waiting and not self._failed
+
+    @property
+    def _failed(self) -> list[asyncio.Task[None]]:
+        """What ended by a fault of ours, and not because the watch was left."""
+        return [task for task in self._tasks if task.done() and not task.cancelled()]
 
     @property
     def is_served(self) -> bool:
@@ -65,9 +70,8 @@ class Follower:
         begun = time.monotonic()
         while not self.is_fresh:
             self._noted.clear()
-            for task in self._tasks:
-                if task.done():
-                    task.result()  # what is not watched any more must not look as if it were
+            for task in self._failed:
+                task.result()  # what is not watched any more must not look as if it were
             error = next((each for each in self._waiting.values() if each), None)
             left = begun + (_PATIENCE_SECONDS if error else _FIRST_LIST_SECONDS) - time.monotonic()
             if left <= 0:
