@@ -5,6 +5,8 @@ import contextlib
 import json
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from typing import Any, Final
 from urllib.parse import quote
@@ -25,6 +27,7 @@ NEWEST: Final[Version] = (1, 48)
 """The newest version of the API whose answers we know. Engine 29 takes nothing below 1.44, engine 20.10 nothing above 1.41."""
 OLDEST: Final[Version] = (1, 41)
 
+_SAME_TIME: Final = timedelta(seconds=2)
 _CONNECT_SECONDS = 10.0
 _AT_ONCE = 32
 # Stopping a container takes as long as its grace period, and copying a file as long as the disk.
@@ -75,9 +78,15 @@ class Engine:
         self.access = access
         self.api: Version = OLDEST
         self.requests = 0
+        self._ahead = timedelta()
         self._session: aiohttp.ClientSession | None = None
         self._tunnel: Tunnel | None = None
         self._opening = asyncio.Lock()
+
+    @property
+    def now(self) -> datetime:
+        """The time by the engine's clock, as its last answer told it: on a machine of its own it may be hours away from ours."""
+        return datetime.now(UTC) + self._ahead
 
     async def get(self, path: str, /, **query: object) -> Any:
         """What is there, as plain data; text where it is no JSON. Raises Absent, Refused, Unreachable."""
@@ -184,9 +193,17 @@ class Engine:
     async def _sent(self, session: aiohttp.ClientSession, request: _Request, prefix: str = "") -> aiohttp.ClientResponse:
         self.requests += 1
         url = URL(f"{self.access.url}{prefix}{request.place}", encoded=True)
-        return await session.request(
+        response = await session.request(
             request.method, url, data=request.payload, headers=request.all_headers, timeout=request.timeout, allow_redirects=False
         )
+        self._compare_clocks(response.headers.get("Date", ""))
+        return response
+
+    def _compare_clocks(self, told: str) -> None:
+        with contextlib.suppress(ValueError, TypeError):
+            ahead = parsedate_to_datetime(told) - datetime.now(UTC)
+            # It is told in whole seconds.
+            self._ahead = ahead if abs(ahead) > _SAME_TIME else timedelta()
 
     async def _opened(self) -> aiohttp.ClientSession:
         async with self._opening:

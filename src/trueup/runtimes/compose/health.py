@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from trueup.model.health import Health, State, worst
@@ -64,7 +64,7 @@ class Doctor:
         return Health(state, f"{there[index].name} {message}" if message else "")
 
     def _of_container(self, service: Service | None, container: Container) -> Health:
-        told = health_of(container)
+        told = health_of(container, self.engine.now)
         if told.state is State.HEALTHY and container.runs and service is not None and service.key in self._awaited:
             return Health(State.PROGRESSING, "has not ended yet, which others wait for")
         return told
@@ -81,12 +81,12 @@ class Doctor:
         }
 
 
-def health_of(container: Container, now: datetime | None = None) -> Health:
-    """The health of one container, by its state alone."""
+def health_of(container: Container, now: datetime) -> Health:
+    """The health of one container, by its state alone. ``now`` is by the clock that its times are of."""
     state, code = container.state, container.state.get("ExitCode")
     match container.status:
         case "running":
-            return _running(container, now or datetime.now(UTC))
+            return _running(container, now)
         case "restarting":
             return Health(State.DEGRADED, f"is started again and again, it ends with exit code {code}")
         case "paused":

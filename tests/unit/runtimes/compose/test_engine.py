@@ -3,6 +3,8 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,8 @@ async def engine_at(folder: Path, newest: str, oldest: str) -> AsyncIterator[tup
                 return web.json_response({"message": "the name is in use"}, status=409)
             case "started":
                 return web.Response(status=304)
+            case "tomorrow":
+                return web.Response(headers={"Date": format_datetime(datetime.now(UTC) + timedelta(days=1), usegmt=True)})
             case "events":
                 return web.Response(body=b'{"a": 1}\n{"a":')
             case _:
@@ -72,6 +76,14 @@ async def test_refusals_are_told_in_the_words_of_the_engine(tmp_path: Path) -> N
         assert await engine.post("/containers/started") is None
         assert json.loads((await engine.post("/containers/create", {"Image": "x"}))["body"]) == {"Image": "x"}
         assert (await engine.post("/build", b"tar"))["body"] == "tar"
+
+
+async def test_the_time_is_that_of_the_engine(tmp_path: Path) -> None:
+    async with engine_at(tmp_path, "1.44", "1.24") as (engine, _):
+        await engine.get("/info")
+        assert abs(engine.now - datetime.now(UTC)) < timedelta(minutes=1)
+        await engine.get("/tomorrow")
+        assert timedelta(hours=23) < engine.now - datetime.now(UTC) < timedelta(hours=25)
 
 
 async def test_a_stream_that_breaks_off_says_so(tmp_path: Path) -> None:
