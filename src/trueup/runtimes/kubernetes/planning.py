@@ -1,5 +1,6 @@
 """What was tried out and what is there become actions. Pure: everything was asked before."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -21,6 +22,8 @@ from trueup.runtimes.kubernetes.order import in_ranks, places, removals
 from trueup.runtimes.kubernetes.taking import added_by_hand, going, hands, set_by, taken_fields
 from trueup.runtimes.kubernetes.trial import Trial
 
+# How a server says that somebody may not do something; what a policy or a quota forbids is said in other words.
+_NO_RIGHT: Final = re.compile(r'is forbidden: User "')
 _ROLLING: Final = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 
 
@@ -32,7 +35,9 @@ def refuse(trials: Iterable[Trial], application: str) -> None:
     told = "; ".join(f"{each.wanted.key} ({each.wanted.place}) was refused: {each.refusal}" for each in refused)
     message = told if len(refused) == 1 else f"{len(refused)} objects were refused: {told}"
     where = refused[0].wanted.place if len(refused) == 1 else f"application {application}"
-    raise Refused(message, key=str(refused[0].wanted.key), where=where, hint="nothing was changed; correct it in Git")
+    lacks_rights = all(_NO_RIGHT.search(each.refusal) for each in refused)
+    hint = "nothing was changed; grant it by a role of the cluster" if lacks_rights else "nothing was changed; correct it in Git"
+    raise Refused(message, key=str(refused[0].wanted.key), where=where, hint=hint)
 
 
 def actions_of(desired: Desired, trials: Sequence[Trial], leaving: Sequence[LiveObject], marks: Marks) -> Iterator[Action]:

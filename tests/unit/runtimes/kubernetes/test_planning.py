@@ -148,6 +148,10 @@ def test_everything_refused_is_told_with_its_file_and_line() -> None:
         refuse(trials, "shop")
     assert "2 objects were refused" in told.value.message
     assert told.value.message.count("shop/page.yaml:3") == 2
+    assert told.value.hint == "nothing was changed; correct it in Git"
+    with pytest.raises(Refused) as told:
+        refuse([Trial(wanted(config_map({})), None, refusal='configmaps "page" is forbidden: User "bot" cannot patch it')], "shop")
+    assert told.value.hint == "nothing was changed; grant it by a role of the cluster"
 
 
 @pytest.mark.parametrize(
