@@ -135,6 +135,10 @@ async def test_a_manifest_that_breaks_a_plug_in_is_its_applications_fault_alone(
         await eventually(lambda: sizes(estate) == {2})
         await eventually(lambda: "ZeroDivisionError" in told(estate))
         assert sizes(estate, "moody", "there") == {1}
+        mood.write_text("plan raises")
+        words = [sys.executable, "-m", "tests.end_to_end.moody", "plan", "--all", "--repo", estate.url, "--state", str(estate.state)]
+        said = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert (said.returncode, "web on here" in said.stdout, "moody0" in said.stderr) == (1, True, True), said
 
 
 async def test_repositories_that_take_long_to_read_hold_up_no_other(estate: Estate, mood: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from trueup.engine.course import Course
 from trueup.engine.discover import Found, cross_check, discover, duplicates, ignored, is_declaration
 from trueup.engine.equipment import Equipment
+from trueup.engine.mishap import contained
 from trueup.engine.observe import by_whom, observe
 from trueup.engine.plan import plan
 from trueup.engine.preview import Previews
@@ -84,6 +85,10 @@ class Inspections:
         return msgspec.structs.replace(status, sync=sync, health=health.state, message=message or health.message)
 
     async def _look(self, course: Course) -> tuple[Plan, HealthReport]:
+        with contained(self.equipment.telemetry, f"a look at {course.address.application}"):
+            return await self._looked(course)
+
+    async def _looked(self, course: Course) -> tuple[Plan, HealthReport]:
         desired = await self.wants.desired(course)
         runtime = await self.wants.runtime(course)
         planned = await plan(runtime, desired, self.memory)

@@ -8,6 +8,7 @@ import msgspec
 from trueup.engine.course import Course
 from trueup.engine.equipment import Equipment
 from trueup.engine.guard import Facts, guard
+from trueup.engine.mishap import contained
 from trueup.engine.plan import Declarations, plan
 from trueup.engine.want import Wants, paused
 from trueup.model.application import Application
@@ -17,6 +18,7 @@ from trueup.model.plan import Plan
 from trueup.model.run import Sync, Trigger
 from trueup.model.selection import Selection
 from trueup.model.source import Repository
+from trueup.toolkit.telemetry import Telemetry
 from trueup.toolkit.troubles import Troubles
 
 Planned = tuple[Address, Callable[[], Awaitable[Plan | None]]]
@@ -89,7 +91,7 @@ class Previews:
         """Plans at the revisions that the followed branch has now. Raises what stood in the way of some after the plans of the others."""
         troubles = Troubles(anywhere(selection, await self.followed(repository)))
         meant: list[Planned] = [(each, partial(self._at_head, each)) for each in await self.addresses(repository, selection)]
-        async for each in walk_plans(meant, troubles):
+        async for each in walk_plans(meant, troubles, self.equipment.telemetry):
             yield each
 
     async def _at_head(self, address: Address) -> Plan | None:
@@ -122,14 +124,15 @@ class Previews:
         return followed
 
 
-async def walk_plans(wanted: Iterable[Planned], troubles: Troubles) -> AsyncIterator[Plan]:
+async def walk_plans(wanted: Iterable[Planned], troubles: Troubles, telemetry: Telemetry) -> AsyncIterator[Plan]:
     """Plan after plan. What stands in the way of one is no matter of the others; a target that did not answer is not asked again."""
     silent: set[str] = set()
     for address, ask in wanted:
         if address.target in silent:
             continue
         try:
-            planned = await ask()
+            with contained(telemetry, f"a plan of {address.application}"):
+                planned = await ask()
         except TrueupError as error:
             if isinstance(error, Unreachable):
                 silent.add(address.target)

@@ -89,7 +89,7 @@ class Proposals:
         wanted = [await self._wanted(each.application, tree, commit, proposed) for each in meant if not each.faults]
         wanted += await self._removed(selection, repository, commit, proposed, step.removed)
         faults = [fault for each in meant for fault in each.faults]
-        async for each in walk_plans(wanted, Troubles([*anywhere(selection, step.followed), *faults])):
+        async for each in walk_plans(wanted, Troubles([*anywhere(selection, step.followed), *faults]), self.equipment.telemetry):
             yield each
 
     def _stepping(self, followed: Followed, commit: str) -> Stepping:
@@ -110,7 +110,7 @@ class Proposals:
         meant = found.applications if selection.names or selection.labels or selection.everything else touched
         wanted = [await self._wanted(each, tree, "", proposed) for each in meant if takes(selection, each)]
         wanted += await self._removed(selection, repository, "", proposed, removed)
-        async for each in walk_plans(wanted, Troubles(found.faults)):
+        async for each in walk_plans(wanted, Troubles(found.faults), self.equipment.telemetry):
             yield each
 
     def _on_disk(self, repository: Repository, selection: Selection, tree: Tree) -> OnDisk:

@@ -10,6 +10,7 @@ from trueup.engine.apply import apply, begun, next_batch, on_failure, starts_wav
 from trueup.engine.course import DONE, WELL, Course, Later, pause
 from trueup.engine.equipment import Equipment
 from trueup.engine.guard import Facts, guard
+from trueup.engine.mishap import refusal_of
 from trueup.engine.observe import by_whom, observe
 from trueup.engine.plan import plan
 from trueup.engine.report import Reports
@@ -87,7 +88,7 @@ class Reconciler:
                 return await self._failed(course, error)
             except Exception as error:  # noqa: BLE001 - a plug-in may do anything, and must not stop the walks of others
                 self.equipment.telemetry.broke("the walk broke", error)
-                return await self._failed(course, _broken(error))
+                return await self._failed(course, refusal_of(error))
 
     async def _walk(self, course: Course, row: Row, wish: Wish) -> Later:
         with self.stage("render"):
@@ -323,7 +324,3 @@ class Reconciler:
         else:
             await self.report.failed(course, message)
         return later if again else DONE
-
-
-def _broken(error: Exception) -> Refused:
-    return Refused(f"something unexpected happened: {type(error).__name__}", hint="report it to who makes the runtime, with the log")

@@ -1,11 +1,14 @@
 """Plans of many applications, of which some cannot be had."""
 
+import logging
+
 import pytest
 
 from trueup.engine.preview import Planned, walk_plans
 from trueup.model.errors import DeclarationError, Fault, Refused, Several, TrueupError, Unreachable
 from trueup.model.memory import Address
 from trueup.model.plan import Plan
+from trueup.toolkit.telemetry import Telemetry
 from trueup.toolkit.troubles import Troubles
 
 FAULTY = DeclarationError([Fault("api/a.yaml", 2, 0, "wrong")])
@@ -18,7 +21,7 @@ class Asked:
     def __init__(self) -> None:
         self.names: list[str] = []
 
-    def plan(self, name: str, target: str, trouble: TrueupError | None = None) -> Planned:
+    def plan(self, name: str, target: str, trouble: Exception | None = None) -> Planned:
         async def ask() -> Plan:
             self.names.append(name)
             if trouble:
@@ -32,7 +35,7 @@ async def told(*wanted: Planned, faults: tuple[Fault, ...] = ()) -> tuple[list[s
     """Whose plans came, and what was raised after them."""
     names: list[str] = []
     try:
-        async for each in walk_plans(wanted, Troubles(faults)):
+        async for each in walk_plans(wanted, Troubles(faults), Telemetry(logging.getLogger("plans"))):
             names.append(each.application)  # noqa: PERF401 - what came before the error counts
     except TrueupError as error:
         return names, error
@@ -54,6 +57,11 @@ async def test_what_stands_in_the_way_of_some_is_raised_after_the_plans_of_the_o
 async def test_a_single_trouble_is_raised_as_it_is() -> None:
     assert await told(Asked().plan("web", "here")) == (["web"], None)
     assert await told(Asked().plan("api", "here", SILENT), Asked().plan("web", "there")) == (["web"], SILENT)
+
+
+async def test_a_plug_in_that_breaks_is_told_without_its_words() -> None:
+    names, problem = await told(Asked().plan("api", "here", ZeroDivisionError("hunter2")), Asked().plan("web", "here"))
+    assert (names, str(problem)) == (["web"], "something unexpected happened: ZeroDivisionError")
 
 
 async def test_a_target_that_does_not_answer_is_asked_once() -> None:
