@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import Protocol, TypeVar, runtime_checkable
 
@@ -84,6 +85,7 @@ async def assemble(
     settings: Settings, logger: logging.Logger | None = None, meter: Meter | None = None, tracers: TracerProvider | None = None
 ) -> AsyncIterator[Engine]:
     """An engine on the settings' state folder, closed at the end. Without a logger it logs nothing. Raises SettingsError."""
+    _demand_known(settings, runtime_kinds())
     memory = open_memory(settings.state)
     confinement = _confinement(settings, logger or _silent())
     kinds = Kinds(Plugins("trueup.renderers", _equipping(settings, confinement)), Plugins("trueup.runtimes", _limiting(settings)))
@@ -118,6 +120,15 @@ async def assemble(
         steps.close()
         store.close()
         memory.close()
+
+
+def _demand_known(settings: Settings, runtimes: Mapping[str, RuntimeKind]) -> None:
+    """A bound for targets that nobody looks at is none: raises SettingsError for the table of a runtime that is not there."""
+    for name in settings.targets:
+        if name not in runtimes:
+            close = get_close_matches(name, runtimes, 1)
+            hint = f"did you mean `[targets.{close[0]}]`?" if close else f"the runtimes here are {', '.join(sorted(runtimes))}"
+            raise SettingsError(f"there is no runtime `{name}`", where=f"[targets.{name}] of the settings", hint=hint)
 
 
 def retention(settings: Settings, memory: Memory) -> Callable[[], object]:

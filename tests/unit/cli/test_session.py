@@ -7,7 +7,7 @@ import pytest
 
 from trueup.assembly import assemble
 from trueup.cli.session import Said, Session
-from trueup.model.errors import UsageError
+from trueup.model.errors import SettingsError, UsageError
 from trueup.settings import RepositorySettings
 
 SHOP = '[[repositories]]\nurl = "https://example.org/shop"\npath = "deploy"\npoll = "5s"\n'
@@ -75,6 +75,16 @@ async def test_two_that_could_be_meant_are_told_apart() -> None:
     with pytest.raises(UsageError, match="is set 2 times"):
         await chosen(both, repo="https://example.org/shop")
     assert (await chosen(both, repo="https://example.org/shop", path="other")).path == "other"
+
+
+async def test_bounds_for_a_runtime_that_is_not_there_are_refused(folder: Path) -> None:
+    (folder / "trueup.toml").write_text('state = "state"\n[targets.hots]\nroots = ["/srv"]\n', encoding="utf-8")
+    settings = Session(Said(config="trueup.toml"), assemble).settings()
+    with pytest.raises(SettingsError, match="there is no runtime `hots`") as raised:
+        async with assemble(settings):
+            pass
+    assert raised.value.hint == "did you mean `[targets.host]`?"
+    assert not (folder / "state").exists()
 
 
 async def test_the_working_tree_is_that_of_the_named_folder(folder: Path) -> None:
