@@ -50,13 +50,16 @@ exec 9<"$requirements"
 flock 9 # two that set up the same checkout at once take turns
 [ "$(cat "$folder/.made-from" 2>/dev/null)" = "$wanted" ] && exit 0
 
-echo "making $folder with $("$python" --version)" >&2
+echo "making $folder with $("$python" --version); the first time everything is downloaded, which takes a minute or more" >&2
 if ! "$folder/bin/python" -c 'import pip' >/dev/null 2>&1 || [ "$("$folder/bin/python" --version)" != "$("$python" --version)" ]; then
     rm -rf "$folder"
     "$python" -m venv "$folder" >/dev/null 2>&1 || { install_packages python3-venv && "$python" -m venv "$folder"; }
 fi
 rm -f "$folder/.made-from"
 pip() { "$folder/bin/python" -m pip --disable-pip-version-check --no-input "$@"; }
-pip install --quiet --require-hashes --only-binary=:all: --requirement "$requirements"
+# Whoever sits at a terminal sees how far it is; a log does not want to.
+quiet=--quiet
+[ ! -t 1 ] || quiet=--progress-bar=on
+pip install "$quiet" --require-hashes --only-binary=:all: --requirement "$requirements"
 pip install --quiet --no-deps --no-build-isolation --editable .
 echo "$wanted" >"$folder/.made-from"
