@@ -8,9 +8,9 @@ from typing import Final
 import msgspec
 
 from trueup.model.application import FORMER, Application, Policy, Removal
-from trueup.model.errors import Fault, UsageError
+from trueup.model.errors import Fault
 from trueup.model.health import HealthReport, State
-from trueup.model.manifest import Key
+from trueup.model.manifest import Key, meant
 from trueup.model.memory import Drifted, Known, Row, Standing, Waiting
 from trueup.model.plan import Hold, Plan, Verb
 from trueup.model.run import Outcome, Run, RunState, Status, Sync, Trigger, new_run_id
@@ -18,9 +18,6 @@ from trueup.model.source import Revision
 from trueup.model.wire import time_text
 
 WELL: Final = (State.HEALTHY, State.SUSPENDED)
-# Drift that was not undone for so long (seconds) starts afresh; the first few times in a row it is undone at once.
-CALM: Final = 120.0
-FREE_HEALS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,15 +163,7 @@ class Course:
     def key(self, text: str) -> Key:
         """The object that is meant: its whole key, or ``Kind/name`` where that is enough. Raises UsageError."""
         declared = self.known.declared
-        known = {*(declared.keys if declared else ()), *(Key.parse(each) for each in self.versions)}
-        wanted = Key.parse(text)
-        near = [wanted] if wanted in known else [each for each in known if each.kind == wanted.kind and each.name == wanted.name]
-        if len(near) == 1:
-            return near[0]
-        if not near:
-            hint = f"it has {', '.join(sorted(map(str, known))[:10])}" if known else "nothing of it is known"
-            raise UsageError(f"`{self.address.application}` has no object `{text}`", hint=hint)
-        raise UsageError(f"`{text}` may be {' or '.join(sorted(map(str, near)))}", hint="write the whole key")
+        return meant(text, {*(declared.keys if declared else ()), *map(Key.parse, self.versions)}, self.address.application)
 
     # ------------------------------------------------------------------ how it stands
 
@@ -214,17 +203,6 @@ class Course:
             return False
         held_back = any(hold.kind == "bad revision" and hold.revision == self.revision for hold in fresh.holds)
         return held_back or (not self.bad and declared.revision != self.revision)
-
-    def heal_pause(self, now: float) -> float:
-        """How long drift is left before it is undone again, in seconds: nothing for the first three in a row."""
-        if self.standing is None or not self._healed_lately(now) or self.standing.heals < FREE_HEALS:
-            return 0.0
-        wait: float = min(0.5 * 2.0 ** (self.standing.heals - FREE_HEALS), CALM / 2)
-        return max(0.0, self.standing.healed_at + wait - now)
-
-    def _healed_lately(self, now: float) -> bool:
-        # A clock that was set back may have the last time in the future.
-        return self.standing is not None and 0 <= now - self.standing.healed_at < CALM
 
     def give_time(self, now: float) -> None:
         """Something was done: what was done has all of the time from now on to become healthy."""
@@ -283,7 +261,7 @@ class Course:
             versions=self._versions_before(plan),
             digest=self.digest,
             refusals=0,
-            heals=(standing.heals + 1 if self._healed_lately(now) else 1) if heals else standing.heals,
+            heals=(standing.heals + 1 if standing.healed_lately(now) else 1) if heals else standing.heals,
             healed_at=now if heals else standing.healed_at,
             # What goes is what was applied last, until it is gone.
             status=standing.status if self.removed else msgspec.structs.replace(standing.status, revision=self.revision),
@@ -429,8 +407,3 @@ def instant(now: float | None = None) -> datetime:
     """A time as the contract writes it: UTC, to the millisecond."""
     moment = datetime.fromtimestamp(time.time() if now is None else now, UTC)
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
-
-
-def pause(policy: Policy, attempts: int) -> float:
-    """How long to wait before the next try, in seconds: doubled each time, between ``retry.from`` and ``retry.to``."""
-    return float(min(policy.retry.pause * 2 ** min(attempts, 20), policy.retry.to))

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass, field
 
 from trueup.engine.apply import apply, begun, next_batch, on_failure, starts_wave
-from trueup.engine.course import DONE, WELL, Course, Later, pause
+from trueup.engine.course import DONE, WELL, Course, Later
 from trueup.engine.equipment import Equipment
 from trueup.engine.guard import Facts, guard
 from trueup.engine.mishap import refusal_of
@@ -163,7 +163,7 @@ class Reconciler:
             self.equipment.telemetry.count("drift", healed="false")
             await self.report.drift_stands(course, await self._by_whom(walk, planned))
             return DONE
-        wait = course.heal_pause(time.time())
+        wait = course.standing.heal_pause(time.time()) if course.standing else 0.0
         if wait <= 0:
             self.equipment.telemetry.count("drift", healed="true")
             return None
@@ -239,7 +239,7 @@ class Reconciler:
         refused = not all(outcome.unreachable for outcome in failed)
         final = all(outcome.final for outcome in failed)
         if not final and (not refused or course.may_be_refused_again()):
-            wait = pause(course.policy, course.attempts)
+            wait = course.policy.retry.pause_before(course.attempts)
             await self.report.retried(course, message, wait)
             return Later(now + wait, course.attempts + 1)
         return await self._fails(walk, message)
@@ -309,7 +309,7 @@ class Reconciler:
         """What could not be planned or reached: the place is tried again for ever, the author and the operator are told."""
         told = isinstance(error, DeclarationError | SettingsError | Refused) and error.where and error.where not in error.message
         message = f"{error.where}: {error.message}" if told else error.message
-        wait = pause(course.policy, course.attempts)
+        wait = course.policy.retry.pause_before(course.attempts)
         later = Later(time.time() + wait, course.attempts + 1)
         if isinstance(error, Unreachable):
             await self.report.unreachable(course, message)

@@ -102,6 +102,10 @@ class Retry(Declared):
     to: Duration = 300.0
     """The longest pause."""
 
+    def pause_before(self, attempts: int) -> float:
+        """How long to wait before the next try, in seconds, when there were so many."""
+        return float(min(self.pause * 2 ** min(attempts, 20), self.to))
+
 
 class Removal(StrEnum):
     """What happens to the objects of an application whose declaration is gone."""

@@ -1,7 +1,7 @@
 """One desired object: its key, what it says, and where in Git that was said."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import total_ordering
 from typing import Any
@@ -91,6 +91,18 @@ class Origin(msgspec.Struct, frozen=True, rename="camel"):
     file: str = ""
     line: int = 0
     commit: str = ""
+
+
+def meant(text: str, known: Collection[Key], application: str) -> Key:
+    """Which object of an application somebody means: by its whole key, or by ``Kind/name`` where that is enough. Raises UsageError."""
+    wanted = Key.parse(text)
+    near = [wanted] if wanted in known else [each for each in known if each.kind == wanted.kind and each.name == wanted.name]
+    if len(near) == 1:
+        return near[0]
+    if not near:
+        hint = f"it has {', '.join(sorted(map(str, known))[:10])}" if known else "nothing of it is known"
+        raise UsageError(f"`{application}` has no object `{text}`", hint=hint)
+    raise UsageError(f"`{text}` may be {' or '.join(sorted(map(str, near)))}", hint="write the whole key")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ Losing it loses history and approvals, never ownership: that is written at the t
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -17,6 +17,10 @@ from trueup.model.manifest import Key
 from trueup.model.plan import Change, Hold, Plan
 from trueup.model.run import Outcome, Run, Status, Trigger
 from trueup.model.source import Repository
+
+CALM: Final = 120.0
+"""Drift that was not undone for so long (seconds) starts afresh; the first few times in a row it is undone at once."""
+FREE_HEALS: Final = 3
 
 
 class Address(msgspec.Struct, frozen=True, order=True):
@@ -259,6 +263,18 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     heals: int = 0
     healed_at: float = 0.0
     """How often drift was undone in a row, and when last (seconds since the epoch): two who fight over an object are slowed down."""
+
+    def healed_lately(self, now: float) -> bool:
+        """Whether drift that comes now is one more in a row."""
+        # A clock that was set back may have the last time in the future.
+        return 0 <= now - self.healed_at < CALM
+
+    def heal_pause(self, now: float) -> float:
+        """How long drift is left before it is undone again, in seconds: nothing for the first three in a row."""
+        if not self.healed_lately(now) or self.heals < FREE_HEALS:
+            return 0.0
+        wait: float = min(0.5 * 2.0 ** (self.heals - FREE_HEALS), CALM / 2)
+        return max(0.0, self.healed_at + wait - now)
 
 
 class Drifted(msgspec.Struct, frozen=True, kw_only=True):

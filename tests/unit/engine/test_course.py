@@ -6,12 +6,12 @@ import msgspec
 import pytest
 
 from tests.unit.engine.plans import action, done, key, planned
-from trueup.engine.course import CALM, Course, pause
+from trueup.engine.course import Course
 from trueup.model.application import Application, ApplicationSpec, Policy
 from trueup.model.errors import Fault, UsageError
 from trueup.model.health import HealthReport, State
 from trueup.model.manifest import Key
-from trueup.model.memory import Address, Declared, Followed, Known, Row, Standing, Waiting
+from trueup.model.memory import CALM, Address, Declared, Followed, Known, Row, Standing, Waiting
 from trueup.model.plan import Hold
 from trueup.model.run import RunState, Status, Sync, Trigger
 from trueup.model.source import Repository
@@ -146,15 +146,15 @@ def test_a_rollbacks_own_run_is_never_rolled_back() -> None:
 
 def test_pauses_double_between_the_policys_bounds() -> None:
     policy = Policy.model_validate({"retry": {"from": "2s", "to": "30s"}})
-    assert [pause(policy, attempts) for attempts in (0, 1, 2, 3, 4, 5, 10_000)] == [2, 4, 8, 16, 30, 30, 30]
+    assert [policy.retry.pause_before(attempts) for attempts in (0, 1, 2, 3, 4, 5, 10_000)] == [2, 4, 8, 16, 30, 30, 30]
 
 
 def test_drift_is_undone_at_once_three_times_and_then_more_and_more_slowly() -> None:
-    pauses = [course(standing=standing(heals=heals, healed_at=NOW)).heal_pause(NOW) for heals in range(12)]
+    pauses = [standing(heals=heals, healed_at=NOW).heal_pause(NOW) for heals in range(12)]
     assert pauses[:3] == [0, 0, 0]
     assert pauses[3:] == sorted(pauses[3:])
     assert (pauses[3], pauses[-1]) == (0.5, CALM / 2)
-    assert course(standing=standing(heals=9, healed_at=NOW - CALM - 1)).heal_pause(NOW) == 0
+    assert standing(heals=9, healed_at=NOW - CALM - 1).heal_pause(NOW) == 0
 
 
 def test_a_run_tells_why_it_began() -> None:
