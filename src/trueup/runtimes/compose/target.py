@@ -1,6 +1,5 @@
 """What a Target may say of an engine, and what the operator lets it say."""
 
-import fnmatch
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal
 
@@ -13,6 +12,7 @@ from trueup.runtimes.compose.access import Access, fault_of
 from trueup.runtimes.compose.grants import Grants
 from trueup.runtimes.compose.login import Login
 from trueup.runtimes.compose.references import HUB, reference_of
+from trueup.toolkit.addresses import is_within
 from trueup.toolkit.validated import validated
 
 KEPT: Final = 3
@@ -81,7 +81,7 @@ def permit(target: Target, specification: Specification, place: Place) -> None:
     serving user can use already.
     """
     allowed = allowed_by(place.allowed)
-    if not any(fnmatch.fnmatchcase(specification.engine, glob) for glob in allowed.engines):
+    if not any(is_within(specification.engine, glob) for glob in allowed.engines):
         message = f"target {target.name} may not use the engine {specification.engine}"
         raise SettingsError(message, where=_where(target), hint="name it in the settings: `engines` in `[targets.compose]`")
     if (specification.client_certificate is None) != (specification.client_key is None):

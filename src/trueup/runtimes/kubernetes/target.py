@@ -10,6 +10,7 @@ from trueup.model.application import Declared, Target
 from trueup.model.contracts import Place
 from trueup.model.errors import SettingsError
 from trueup.runtimes.kubernetes.health import HealthRule
+from trueup.toolkit.addresses import is_within
 from trueup.toolkit.validated import validated
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -113,7 +114,7 @@ def permit(target: Target, specification: Specification, allowed: Allowed) -> No
     """
     if specification.server and specification.context:
         raise SettingsError(f"target {target.name} names both a server and a context", where=where(target), hint="keep one of them")
-    if specification.server and not fits(specification.server, allowed.servers):
+    if specification.server and not any(is_within(specification.server, glob) for glob in allowed.servers):
         raise _refusal(target, f"the server {specification.server}", "servers")
     if not specification.server and not _may_use(specification.context, allowed.contexts):
         raise _refusal(target, f"the context {specification.context or '(the current one)'}", "contexts")
