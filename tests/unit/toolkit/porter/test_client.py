@@ -59,7 +59,7 @@ def test_when_the_porter_is_killed_its_command_is_too_and_another_takes_its_plac
     assert first
     with ThreadPoolExecutor(1) as thread:
         waiting = thread.submit(said, porter, order("sleep 60 & sleep 60"))
-        while not _children(first.pid):
+        while not _commands(first.pid) & {"sh", "sleep"}:
             pass
         first.kill()
         # Both pipes are closed only once nobody is left who could write to them.
@@ -79,6 +79,14 @@ def test_the_porter_ends_with_who_asked_for_it() -> None:
     assert process.returncode == 0
 
 
-def _children(parent: int) -> list[str]:
-    stats = [(each / "stat").read_text(encoding="utf-8") for each in Path("/proc").iterdir() if each.name.isdigit()]
-    return [stat for stat in stats if stat.rpartition(")")[2].split()[1] == str(parent)]
+def _commands(parent: int) -> set[str]:
+    """What the children of a process are by now."""
+    stats = [text.rpartition(")") for text in map(_stat, Path("/proc").iterdir()) if text]
+    return {head.partition("(")[2] for head, _, tail in stats if tail.split()[1] == str(parent)}
+
+
+def _stat(process: Path) -> str:
+    try:
+        return (process / "stat").read_text(encoding="utf-8") if process.name.isdigit() else ""
+    except OSError:
+        return ""
