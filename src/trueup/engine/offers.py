@@ -11,14 +11,16 @@ import msgspec
 
 from trueup.engine.targets import Targets
 from trueup.model.application import Target
-from trueup.model.errors import TrueupError, Unreachable
+from trueup.model.errors import TrueupError, Unreachable, Unwritable
 from trueup.model.manifest import digest_of
 
 ANSWER: Final = 15.0
 """How long a target may take to say what it has, in seconds."""
 
 CALM: Final = 10.0
+"""How long one that did not say it is not asked again."""
 LOOK_AGAIN: Final = 300.0
+"""How long what was said is believed, when somebody wants to know whether it is still so."""
 
 
 class Offered(msgspec.Struct, frozen=True):
@@ -82,10 +84,7 @@ class TargetOffers:
             self._failed[file] = (time.monotonic(), told)
             raise told from error
         if offered != self.known(target):
-            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            written = file.with_suffix(".new")
-            written.write_bytes(msgspec.json.encode(offered))
-            written.replace(file)
+            _remember(file, offered)
         return offered
 
     async def refresh(self, target: Target) -> None:
@@ -101,6 +100,17 @@ class TargetOffers:
         """Whoever waits for an answer is told that there will be none."""
         for asked in list(self._asked):
             asked.cancel()
+
+
+def _remember(file: Path, offered: Offered) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        written = file.with_suffix(".new")
+        written.write_bytes(msgspec.json.encode(offered))
+        written.replace(file)
+    except OSError as error:
+        message = f"what a target has for renders cannot be remembered: {error.strerror}"
+        raise Unwritable(message, where=str(file), hint="make room in the state folder, and see who owns it") from error
 
 
 def _identity(target: Target) -> str:
