@@ -242,7 +242,8 @@ class Reconciler:
             wait = course.policy.retry.pause_before(course.attempts)
             await self.report.retried(course, message, wait)
             return Later(now + wait, course.attempts + 1)
-        return await self._fails(walk, message)
+        ended = await self._fails(walk, message)
+        return _answered(course, ended) if any(outcome.final for outcome in failed) else ended
 
     async def _fails(self, walk: Walk, message: str) -> Later:
         """The run has failed: what its plan holds for that case is done, once and without waiting, and it ends."""
@@ -294,9 +295,7 @@ class Reconciler:
             return Later(time.time() + min(LOOK_WHILE_PROGRESSING, course.deadline - now), course.attempts)
         message = course.written(health).message if hopeless else course.awaited(health).message
         message = f"not healthy after {round(course.policy.timeout)}s: {message}" if late else message
-        ended = await self._fails(walk, message)
-        rolls_back = course.policy.rollback == "auto" and course.may_roll_back
-        return Later(roll_back=course.run_id) if rolls_back and ended == DONE else ended
+        return _answered(course, await self._fails(walk, message))
 
     async def _bring_records_up_to_date(self, walk: Walk) -> None:
         """The ownership record at the target names the revision and the policy as they are now."""
@@ -324,3 +323,9 @@ class Reconciler:
         else:
             await self.report.failed(course, message)
         return later if again else DONE
+
+
+def _answered(course: Course, ended: Later) -> Later:
+    """A revision that turned out bad is rolled back by itself, where the policy says so."""
+    rolls_back = course.policy.rollback == "auto" and course.may_roll_back
+    return Later(roll_back=course.run_id) if rolls_back and ended == DONE else ended

@@ -9,6 +9,7 @@ import pytest
 
 from tests.end_to_end.compose.site import Site
 from tests.testbed.docker.engine import wait_until
+from tests.testbed.repositories import git
 
 QUICK: dict[str, Any] = {"deploy": {"update_config": {"monitor": "500ms"}}}
 GOOD: dict[str, Any] = {"image": "test/sleep:1", **QUICK}
@@ -78,6 +79,12 @@ def test_content_that_breaks_a_service_is_taken_back_with_it(site: Site) -> None
     assert site.engine.docker("exec", "shop-web-1", "cat", "/conf/a") == "good\n"
     site.estate.commit({"shop/conf/a": "good again\n"})
     site.apply()
+    assert site.engine.docker("exec", "shop-web-1", "cat", "/conf/a") == "good again\n"
+    site.declare(policy={"rollback": "auto"})
+    site.apply()
+    bad = site.estate.commit({"shop/conf/a": "broken anew\n"})
+    assert "was rolled back" in site.trueup("apply").err
+    assert git(site.estate.workplace.origin, "rev-parse", "main^") == bad, "Git goes back too"
     assert site.engine.docker("exec", "shop-web-1", "cat", "/conf/a") == "good again\n"
 
 
