@@ -158,8 +158,16 @@ class Screen:
         self._shown = lines
 
 
+class _Console(Console):
+    """One that leaves it to the program to say that nobody reads any more: the library's own would end it as if something had failed."""
+
+    def on_broken_pipe(self) -> None:
+        """Whoever read went away."""
+        raise BrokenPipeError
+
+
 def _console(stream: TextIO) -> Console:
-    return Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    return _Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def _write(console: Console, lines: Sequence[Text]) -> None:

@@ -125,8 +125,11 @@ def test_a_full_disk_is_told_in_the_words_of_the_system(capsys: Captured) -> Non
     assert capsys.readouterr().err == "error: No space left on device\n  --> /var/x\n"
 
 
-def test_a_broken_pipe_is_quiet() -> None:
-    process = started("completion", "bash")
+@pytest.mark.parametrize("words", [("completion", "bash"), ("health", "objects.json")])
+def test_a_broken_pipe_is_quiet(words: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "objects.json").write_text('{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}}', encoding="utf-8")
+    process = started(*words)
     assert process.stdout is not None
     process.stdout.close()
     assert process.stderr is not None
