@@ -25,9 +25,11 @@ def write_standing(transaction: Transaction, standing: Standing) -> None:
 
 
 def copy_standings(transaction: Transaction, repository: int, target: str, former: str) -> None:
-    """Whatever stands at a target stands, under another name, at what it meant before too."""
+    """Whatever was applied at a target stands, under another name, at what it meant before too."""
     statement = "select body from standing where repository = :repository and target = :target"
     for (body,) in transaction.all(statement, {"repository": repository, "target": target}):
         standing = read(body, Standing)
+        if not standing.status.revision and not standing.versions:
+            continue  # nothing was ever written there, as at an address that was mistyped
         status = msgspec.structs.replace(standing.status, target=former)
         write_standing(transaction, msgspec.structs.replace(standing, status=status))

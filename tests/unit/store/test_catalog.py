@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.unit.store.samples import ESTATE, REPOSITORY, WEB, declared, files, followed, step, target
+from tests.unit.store.samples import ESTATE, REPOSITORY, WEB, declared, files, followed, standing, step, target
 from trueup.model.errors import Fault
 from trueup.model.manifest import Key
 from trueup.model.memory import Address, Advance, Followed, Input, Memory, Outline
@@ -106,6 +106,17 @@ def test_a_step_may_replace_all_that_was_known(memory: Memory) -> None:
     assert memory.touched(ESTATE, ["a", "b"]) == [("new", files("b")[0])]
     assert memory.declaring(ESTATE, "laptop", [Key.parse("Service/old")]) == {}
     assert memory.dependents(ESTATE, "db") == []
+
+
+def test_what_was_applied_at_a_target_stands_at_what_it_meant_before(memory: Memory) -> None:
+    never = standing("api", revision="")
+    for each in (standing(), msgspec.structs.replace(never, versions={}), standing(target="other")):
+        memory.stand(each)
+    repointed = step(declared())
+    repointed.repointed = {"laptop": "laptop@c1"}
+    memory.advance(repointed)
+    places = [(each.status.application, each.status.target) for each in memory.standings(ESTATE)]
+    assert places == [("api", "laptop"), ("web", "laptop"), ("web", "laptop@c1"), ("web", "other")], "nothing of api was ever there"
 
 
 def test_every_kind_of_input_is_found_by_its_path(memory: Memory) -> None:
