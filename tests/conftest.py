@@ -58,7 +58,8 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.
     home = tmp_path_factory.mktemp("home")
     configuration = home / ".gitconfig"
     configuration.write_text(
-        "[user]\n\tname = Test\n\temail = test@example.org\n[init]\n\tdefaultBranch = main\n[commit]\n\tgpgSign = false\n",
+        "[user]\n\tname = Test\n\temail = test@example.org\n[init]\n\tdefaultBranch = main\n[commit]\n\tgpgSign = false\n"
+        "[core]\n\tfsync = none\n[maintenance]\n\tauto = false\n",  # half of the time
         encoding="utf-8",
     )
     monkeypatch.setenv("HOME", str(home))

@@ -9,6 +9,7 @@ import io
 import json
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -43,19 +44,19 @@ class Forked:
             raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0.0)
         return code
 
-    def send_signal(self, signal: int) -> None:
+    def send_signal(self, number: int) -> None:
         """Send it a signal, unless it has ended."""
         if self.poll() is None:
             with suppress(ProcessLookupError):
-                os.kill(self.pid, signal)
+                os.kill(self.pid, number)
 
     def terminate(self) -> None:
         """Ask it to end."""
-        self.send_signal(15)
+        self.send_signal(signal.SIGTERM)
 
     def kill(self) -> None:
         """End it."""
-        self.send_signal(9)
+        self.send_signal(signal.SIGKILL)
 
     def _look(self, timeout: float | None) -> int | None:
         if self.returncode is None and select.select([self._told], [], [], timeout)[0]:
@@ -127,17 +128,16 @@ def _brood(listening: socket.socket) -> None:
     for verb in VERBS:
         import_module(f"trueup.cli.{verb}")
     dict(runtime_kinds()), dict(renderer_kinds())
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
         content, files, _, _ = socket.recv_fds(listening, LARGEST, 3)
         if not content:
             return
         # Somebody in between waits for the command and tells how it ended; nobody has to wait for him.
         if os.fork() == 0:
-            if os.fork() == 0:
-                listening.close()
-                _watch(json.loads(content), *files)
-            os._exit(0)
-        os.wait()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            listening.close()
+            _watch(json.loads(content), *files)
         for file in files:
             os.close(file)
 

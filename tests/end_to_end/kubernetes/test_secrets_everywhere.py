@@ -5,7 +5,6 @@ import contextlib
 import io
 import json
 import logging
-import os
 import tempfile
 import threading
 import time
@@ -74,8 +73,8 @@ class Overheard:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Look at the processes of this machine all the time."""
-        thread = threading.Thread(target=self._look)
+        """Look all the time at the processes of this machine that were not there before."""
+        thread = threading.Thread(target=self._look, args=({folder.name for folder in Path("/proc").iterdir()},))
         thread.start()
         try:
             yield
@@ -89,10 +88,10 @@ class Overheard:
         processes = [process.decode(errors="replace") for process in self.processes]
         return "\n".join([*self.said, self.log.getvalue(), *spans, *processes])
 
-    def _look(self) -> None:
+    def _look(self, before: set[str]) -> None:
         while self._looking:
             for folder in Path("/proc").iterdir():
-                if folder.name.isdigit() and folder.name != str(os.getpid()):
+                if folder.name.isdigit() and folder.name not in before:
                     for name in ("cmdline", "environ"):
                         with contextlib.suppress(OSError):
                             self.processes.add((folder / name).read_bytes())

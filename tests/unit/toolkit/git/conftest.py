@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,6 @@ from trueup.toolkit.git.remote import remote
 
 @pytest.fixture
 def workplace(tmp_path: Path) -> Workplace:
-    with Path(os.environ["GIT_CONFIG_GLOBAL"]).open("a") as configuration:
-        configuration.write("[core]\n\tfsync = none\n")  # half of the time
     return Workplace(tmp_path)
 
 
