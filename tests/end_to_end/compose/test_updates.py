@@ -66,6 +66,11 @@ def test_a_version_that_is_not_healthy_never_takes_the_place_of_one_that_is(site
     assert said.code == 1
     assert "it is unhealthy" in said.out + said.err
     assert site.running() == before
+    site.declare(policy={"rollback": "auto"})
+    bad = site.write({"web": {**web, "image": "test/sick:1", "environment": {"NEW": "1"}}})
+    assert "was rolled back" in site.trueup("apply").err
+    assert git(site.estate.workplace.origin, "rev-parse", "main^") == bad, "Git goes back too"
+    assert site.running() == before
 
 
 def test_content_that_breaks_a_service_is_taken_back_with_it(site: Site) -> None:

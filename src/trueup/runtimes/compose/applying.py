@@ -30,7 +30,7 @@ from trueup.runtimes.compose.scene import Scene, Stage
 from trueup.runtimes.compose.setbacks import refuse_again, setback_of
 from trueup.runtimes.compose.sweeping import sweep
 from trueup.runtimes.compose.things import applied
-from trueup.runtimes.compose.updating import GaveWay, discard, settle
+from trueup.runtimes.compose.updating import DidBadly, GaveWay, discard, settle
 from trueup.toolkit.together import as_they_come
 
 _AT_ONCE = 8
@@ -129,11 +129,16 @@ class Batch:
             except DeclarationError as error:
                 outcome = msgspec.structs.replace(outcome, message=str(error.faults[0]))
             except TrueupError as error:
-                outcome = msgspec.structs.replace(outcome, message=_told(error), final=isinstance(error, GaveWay))
+                outcome = msgspec.structs.replace(outcome, message=_told(error), final=self._is_final(error))
             finally:
                 if company is not None:
                     company.leave()
         return msgspec.structs.replace(outcome, seconds=round(time.monotonic() - began, 3))
+
+    def _is_final(self, error: TrueupError) -> bool:
+        """Whether what failed is not tried again: that would stop what runs once more, or the revision is to be rolled back for it."""
+        rolls_back = self.desired.application.policy.rollback == "auto"
+        return isinstance(error, GaveWay) or (rolls_back and isinstance(error, DidBadly))
 
     async def _act(self, action: Action) -> Outcome:
         scene = await self.stage.again(self.scene, action.key, self.records)

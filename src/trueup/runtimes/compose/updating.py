@@ -31,8 +31,12 @@ MONITOR: Final = 2.0
 _REPLACING: Final = (Deed.RECREATE, Deed.CREATE)
 
 
-class GaveWay(Refused):
-    """What ran was stopped for a version that then did not do well."""
+class DidBadly(Refused):
+    """A version did not do well, and the one before goes on."""
+
+
+class GaveWay(DidBadly):
+    """The same, and what ran was stopped for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +116,7 @@ class Update:
         if self.recipe.forward is not None:
             await self.recipe.forward()
         troubles = await self._start(steps) if self.company is None else await self._start_in_company(steps, self.company)
-        fault = GaveWay if troubles and self._was_felt else Refused
+        fault = GaveWay if self._was_felt else DidBadly if any(step.container for step in steps) else Refused
         if troubles and self.pace.failure_action == "rollback":
             await self._take_back()
             if any(step.container is not None and step.container.runs for step in steps):
