@@ -13,6 +13,7 @@ from trueup.cli.session import Session
 from trueup.cli.shapes import run_list
 from trueup.cli.texts.plan import plan_lines
 from trueup.cli.texts.run import run_complaints, run_lines
+from trueup.cli.texts.status import status_complaints
 from trueup.cli.verb import selecting, verb
 from trueup.cli.views import Progress
 from trueup.engine.requests import Engine
@@ -88,7 +89,17 @@ class _Applying:
             _show(self._session, runs)
         elif not self._problems:
             self._session.views.show(await nothing_to_do(self._engine, self._repository))
+        if not runs and not self._problems:
+            self._problems = await self._standing(selection)
         return self._tell(_last(runs))
+
+    async def _standing(self, selection: Selection) -> Sequence[TrueupError]:
+        """What is not well though nothing is left to do: a serve that was quicker has tried it already."""
+        remembered = await self._engine.remembered(self._repository, selection)
+        names = tuple(status.application for status in remembered if status_complaints([status]))
+        if not names:
+            return ()
+        return status_complaints(await self._engine.statuses(self._repository, Selection(names, everything=True)))
 
     def _tell(self, runs: Sequence[Run]) -> int:
         complaints = [*self._problems, *run_complaints(runs)]

@@ -314,6 +314,13 @@ def test_who_waits_is_told_once_for_what(monkeypatch: pytest.MonkeyPatch, capsys
     assert "paused" not in told
 
 
+@pytest.mark.parametrize(("now", "code"), [(State.DEGRADED, 1), (State.HEALTHY, 0)])
+def test_what_a_serve_tried_already_is_told_as_it_stands_now(now: State, code: int, capsys: Captured) -> None:
+    engine = Answering(remembered=[status(Sync.SYNCED, State.DEGRADED)], statuses=[status(Sync.SYNCED, now, "it ended")])
+    assert trueup(engine, "apply") == code
+    assert ("error: web is degraded: it ended" in capsys.readouterr().err) is bool(code)
+
+
 def test_a_history_of_nothing_says_whose(capsys: Captured) -> None:
     assert trueup(Answering(), "history", "wbe") == 0
     assert trueup(Answering(), "history") == 0
