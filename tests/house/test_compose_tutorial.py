@@ -28,6 +28,7 @@ def hosts(tmp_path: Path, engine: Engine, second_engine: Engine) -> Iterator[lis
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_commands_of_the_tutorial_print_what_it_says(hosts: list[Engine], tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()

@@ -15,6 +15,7 @@ TRUEUP = Path(sys.executable).parent
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_commands_of_the_tutorial_print_what_it_says(second_cluster: Cluster, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()

@@ -46,6 +46,7 @@ def home(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("page", [page for page in pages() if commands_of(ROOT / page) and str(page) not in ELSEWHERE], ids=str)
 def test_the_commands_of_a_page_print_what_it_says(page: Path, home: Path) -> None:
     commands = commands_of(ROOT / page)
@@ -60,6 +61,7 @@ def test_the_commands_of_a_page_print_what_it_says(page: Path, home: Path) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_readme_shows_what_a_push_does() -> None:
     with playground(EXAMPLE) as desk:
         with contextlib.redirect_stdout(io.StringIO()):

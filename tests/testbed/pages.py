@@ -47,7 +47,7 @@ def commands_of(page: Path) -> list[Command]:
 
 
 def run(
-    commands: list[Command], folder: Path, environment: dict[str, str] | None = None, port: int = 0, patience: float = 250
+    commands: list[Command], folder: Path, environment: dict[str, str] | None = None, port: int = 0, patience: float = 800
 ) -> list[Outcome]:
     """Run them as a person does, in one shell that stands in a folder; what goes on is left behind, and stopped at the end.
 
