@@ -3,6 +3,7 @@
 import time
 
 from tests.end_to_end.estate import Estate, application, documents, eventually, target, thing
+from tests.end_to_end.serving import log_of, runs
 from trueup.model.run import RunState, Trigger
 
 
@@ -49,3 +50,19 @@ async def test_a_command_that_does_not_wait_leaves_a_run_of_serve_that_does(esta
         said = estate.trueup("apply", "--app", "web", "--no-wait")
         assert time.monotonic() - begun < 15
     assert said.code == 0, said
+
+
+async def test_what_was_refused_rests_whatever_moves_meanwhile_until_git_says_something_else(estate: Estate) -> None:
+    patient = application("full", policy={"retry": {"limit": 5, "from": "5m", "to": "5m"}})
+    files = {"web/a.yaml": documents(thing("web", size=1)), "full/a.yaml": documents(thing("a", size=1), thing("b", refuse="no room"))}
+    estate.commit({"trueup.yaml": documents(target(), application(), patient), **files})
+    with estate.serving():
+        await eventually(lambda: "refusal 1 of 6" in log_of(estate) and runs(estate, "web"))
+        for size in (7, 8, 9):
+            estate.world().put(thing("a", size=size))
+            estate.world().put(thing("web", size=size))  # heard after the other one
+            await eventually(lambda: estate.world().specification("Thing/web") == {"size": 1})
+        assert log_of(estate).count("no room; tried again") == 1
+        estate.commit({"full/a.yaml": documents(thing("a", size=1), thing("b"))})
+        await eventually(lambda: runs(estate, "full")[0].state is RunState.SUCCEEDED)
+    assert estate.world().specification("Thing/a") == {"size": 1}

@@ -347,6 +347,26 @@ class Course:
                 versions[str(outcome.key)] = outcome.version
         self.standing = msgspec.structs.replace(self.standing, versions=versions)
 
+    def rest(self, until: float) -> None:
+        """It was refused, and is tried again then (seconds since the epoch)."""
+        if self.standing is not None:
+            self.standing = msgspec.structs.replace(self.standing, refused=self._head, rests_until=until)
+
+    def rests_until(self, now: float) -> float:
+        """Until when what was refused is left alone, whatever moves at the target meanwhile; 0: it may be tried.
+
+        A person does not wait, nor does another commit, be it one that mends the target's declaration.
+        """
+        standing = self.known.standing
+        if standing is None or standing.refused != self._head or self.trigger is Trigger.PERSON:
+            return 0.0
+        # A clock that was set back may have the time far in the future.
+        return standing.rests_until if 0 < standing.rests_until - now <= self.policy.retry.to else 0.0
+
+    @property
+    def _head(self) -> str:
+        return self.known.followed.commit if self.known.followed else ""
+
     def may_be_refused_again(self) -> bool:
         """Count a refusal; whether there may be another. A target that does not answer is tried for ever, and does not count."""
         if self.standing is None:

@@ -74,6 +74,9 @@ class Reconciler:
         with self.equipment.telemetry.about(course.run_id, facts):
             try:
                 reason = await self.wants.reason_to_stay(course)
+                rest = course.rests_until(time.time()) if reason is None else 0.0
+                if rest:
+                    return Later(rest, course.attempts)
                 if reason is None:
                     return await self._walk(course, row, wish)
                 with self.stage("report"):
@@ -240,6 +243,8 @@ class Reconciler:
         final = all(outcome.final for outcome in failed)
         if not final and (not refused or course.may_be_refused_again()):
             wait = course.policy.retry.pause_before(course.attempts)
+            if refused:
+                course.rest(now + wait)
             await self.report.retried(course, message, wait)
             return Later(now + wait, course.attempts + 1)
         ended = await self._fails(walk, message)
@@ -318,6 +323,8 @@ class Reconciler:
         again = (
             isinstance(error, Refused) and course.attempts < course.policy.retry.limit and (running or course.trigger is not Trigger.PERSON)
         )
+        if again and later.due is not None:
+            course.rest(later.due)
         if again and running:
             await self.report.retried(course, message, wait)
         else:

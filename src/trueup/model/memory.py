@@ -260,6 +260,10 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """The last revision at which a run was healthy."""
     refusals: int = 0
     """How often the target refused something of the run that has not ended."""
+    refused: str = ""
+    rests_until: float = 0.0
+    """The repository's commit when something was refused last, and until when (seconds since the epoch) only another commit or a person has
+    it tried again."""
     heals: int = 0
     healed_at: float = 0.0
     """How often drift was undone in a row, and when last (seconds since the epoch): two who fight over an object are slowed down."""
