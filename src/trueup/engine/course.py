@@ -1,4 +1,4 @@
-"""The course of one walk: what it starts from, what it decides, and what is to be remembered of it. Pure: it reads and writes nothing."""
+"""The course of one walk: what it decides, and what is to be remembered of it. Pure: it reads and writes nothing."""
 
 import time
 from dataclasses import dataclass
@@ -7,10 +7,8 @@ from typing import Final
 
 import msgspec
 
-from trueup.model.application import FORMER, Application, Policy, Removal
-from trueup.model.errors import Fault
+from trueup.engine.aim import Aim
 from trueup.model.health import HealthReport, State
-from trueup.model.manifest import Key, meant
 from trueup.model.memory import Drifted, Known, Row, Standing, Waiting
 from trueup.model.plan import Hold, Plan, Verb
 from trueup.model.run import Outcome, Run, RunState, Status, Sync, Trigger, new_run_id
@@ -35,16 +33,14 @@ class Later:
 DONE: Final = Later()
 
 
-class Course:
-    """One walk of one address: what it starts from, and how run and standing change on the way."""
+class Course(Aim):
+    """One walk of one address: what it is to make true, and how run and standing change on the way."""
 
     def __init__(self, row: Row, known: Known, actor: str = "", at: str = "") -> None:
-        self.address = row.address
+        super().__init__(row.address, known, at)
         self.trigger = row.trigger
         self.attempts = row.attempts
-        self.known = known
         self.actor = actor
-        self.at = at
         self.renderer = ""
         self.run = known.run
         self.run_id = known.run.id if known.run else new_run_id()
@@ -58,85 +54,6 @@ class Course:
             return None
         status = Status(repository=self.address.repository, application=application.name, target=self.address.target)
         return Standing(application=application, status=status)
-
-    # ------------------------------------------------------------------ what is wanted
-
-    @property
-    def removed(self) -> bool:
-        """Its declaration is gone, or names another target."""
-        declared = self.known.declared
-        return declared is None or declared.application.target != self.address.target
-
-    @property
-    def application(self) -> Application | None:
-        """As it is declared; when it is going, as it was last applied."""
-        if self.removed:
-            return self.known.standing.application if self.known.standing else None
-        return self.known.declared.application if self.known.declared else None
-
-    @property
-    def policy(self) -> Policy:
-        """What may be done by itself; of an application whose policy keeps its objects, pruning is off while it goes."""
-        application = self.application
-        policy = application.policy if application else Policy()
-        if self.removed and policy.removal is Removal.KEEP:
-            return policy.model_copy(update={"prune": False})
-        if self.removed and self.known.declared is not None and not self.left_behind:
-            # It moves to another target: what is left here goes once the new place is ready.
-            return policy.model_copy(update={"removal": Removal.DELETE})
-        return policy
-
-    @property
-    def elsewhere(self) -> frozenset[Key] | None:
-        """Its objects at the target that it moves to; None when it does not move."""
-        declared = self.known.declared
-        return frozenset(declared.keys) if declared is not None and self.removed and not self.left_behind else None
-
-    @property
-    def left_behind(self) -> bool:
-        """Whether it is at a place that its target no longer means. Git says nothing of what becomes of that place."""
-        return FORMER in self.address.target
-
-    @property
-    def parting(self) -> str:
-        """Why it goes, in words."""
-        return f"{self.address.target.partition(FORMER)[0]} means another place now" if self.left_behind else "its declaration is gone"
-
-    def waiting(self, kind: str) -> Waiting | None:
-        """A hold of this kind on this application."""
-        return next((hold for hold in self.known.holds if hold.kind == kind), None)
-
-    @property
-    def bad(self) -> Waiting | None:
-        """The hold that keeps the application's present revision out."""
-        hold = self.waiting("bad revision")
-        declared = self.known.declared
-        return hold if hold and declared and not self.removed and hold.revision == declared.revision else None
-
-    @property
-    def revision(self) -> str:
-        """The revision that this walk makes true."""
-        if self.at:
-            return self.at
-        if self.removed:
-            return self.known.followed.commit if self.known.followed else ""
-        if self.bad:
-            return self.bad.good
-        return self.known.declared.revision if self.known.declared else ""
-
-    @property
-    def digest(self) -> str:
-        """The digest of what this walk makes true; empty for another revision than the application's own."""
-        declared = self.known.declared
-        return declared.digest if declared and not self.removed and self.revision == declared.revision else ""
-
-    @property
-    def settled(self) -> bool:
-        """Whether what is wanted was applied already, so that any difference is drift."""
-        standing = self.known.standing
-        if standing is None or not standing.applied or self.removed:
-            return False
-        return standing.status.revision == self.revision and (not self.digest or standing.digest == self.digest)
 
     @property
     def goes_on(self) -> bool:
@@ -153,17 +70,6 @@ class Course:
         """Whether a person asked for the run that goes on, or is to begin."""
         trigger = self.run.trigger if self.run is not None and self.goes_on else self.trigger
         return trigger is Trigger.PERSON
-
-    @property
-    def faults(self) -> tuple[Fault, ...]:
-        """What is wrong in its declaration or render."""
-        declared = self.known.declared
-        return declared.faults if declared and not self.removed else ()
-
-    def key(self, text: str) -> Key:
-        """The object that is meant: its whole key, or ``Kind/name`` where that is enough. Raises UsageError."""
-        declared = self.known.declared
-        return meant(text, {*(declared.keys if declared else ()), *map(Key.parse, self.versions)}, self.address.application)
 
     # ------------------------------------------------------------------ how it stands
 
@@ -191,18 +97,6 @@ class Course:
         if own or self.removed or self.at or not good or good == self.revision:
             return False
         return bad is None or bad.revision != self.revision
-
-    def is_overtaken_by(self, fresh: Known) -> bool:
-        """Whether something else is wanted by now."""
-        declared = fresh.declared
-        if self.at:
-            return False
-        if self.removed:
-            return declared is not None and declared.application.target == self.address.target and not declared.absent
-        if declared is None or declared.faults:
-            return False
-        held_back = any(hold.kind == "bad revision" and hold.revision == self.revision for hold in fresh.holds)
-        return held_back or (not self.bad and declared.revision != self.revision)
 
     def give_time(self, now: float) -> None:
         """Something was done: what was done has all of the time from now on to become healthy."""
@@ -350,7 +244,7 @@ class Course:
     def rest(self, until: float) -> None:
         """It was refused, and is tried again then (seconds since the epoch)."""
         if self.standing is not None:
-            self.standing = msgspec.structs.replace(self.standing, refused=self._head, rests_until=until)
+            self.standing = msgspec.structs.replace(self.standing, refused=self.head, rests_until=until)
 
     def rests_until(self, now: float) -> float:
         """Until when what was refused is left alone, whatever moves at the target meanwhile; 0: it may be tried.
@@ -358,14 +252,10 @@ class Course:
         A person does not wait, nor does another commit, be it one that mends the target's declaration.
         """
         standing = self.known.standing
-        if standing is None or standing.refused != self._head or self.trigger is Trigger.PERSON:
+        if standing is None or standing.refused != self.head or self.trigger is Trigger.PERSON:
             return 0.0
         # A clock that was set back may have the time far in the future.
         return standing.rests_until if 0 < standing.rests_until - now <= self.policy.retry.to else 0.0
-
-    @property
-    def _head(self) -> str:
-        return self.known.followed.commit if self.known.followed else ""
 
     def may_be_refused_again(self) -> bool:
         """Count a refusal; whether there may be another. A target that does not answer is tried for ever, and does not count."""
