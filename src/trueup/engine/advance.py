@@ -9,7 +9,8 @@ import msgspec
 
 from trueup.engine.dating import EXACT_COMMITS, Step, dates, first_touches, with_ancestors
 from trueup.engine.discover import IGNORE_FILE, Found, cross_check, discover, duplicates, ignored, is_declaration
-from trueup.engine.render import Rendering, Renders, Unrendered, value_of
+from trueup.engine.inputs import value_of
+from trueup.engine.render import Rendering, Renders, Unrendered
 from trueup.model.application import Application, Target
 from trueup.model.contracts import Kinds, Tree
 from trueup.model.errors import Fault, Held

@@ -10,9 +10,9 @@ from trueup.engine.advance import Stepping, Surroundings
 from trueup.engine.discover import cross_check, discover, duplicates, ignored, is_declaration
 from trueup.engine.equipment import Equipment
 from trueup.engine.guard import Facts, guard
+from trueup.engine.inputs import value_of
 from trueup.engine.plan import Declarations, plan
 from trueup.engine.preview import Planned, Previews, anywhere, takes, walk_plans
-from trueup.engine.render import value_of
 from trueup.model.application import Application
 from trueup.model.contracts import Desired, Tree
 from trueup.model.errors import DeclarationError, Fault

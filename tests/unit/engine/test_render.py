@@ -11,7 +11,8 @@ from pydantic import BaseModel
 
 from tests.end_to_end.estate import documents, thing
 from tests.unit.engine.histories import KINDS
-from trueup.engine.render import Rendering, Renders, Unrendered, value_of
+from trueup.engine.inputs import value_of
+from trueup.engine.render import Rendering, Renders, Unrendered
 from trueup.model.application import Application, ApplicationSpec, Render, Target, TargetSpec
 from trueup.model.contracts import Inputs, Kinds, Tree
 from trueup.model.errors import DeclarationError, Fault
