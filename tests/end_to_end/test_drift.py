@@ -149,6 +149,7 @@ async def test_health_that_changes_without_drift_is_told(estate: Estate) -> None
         estate.world().put(thing("b", size=9))
         await eventually(lambda: _newest(operator, 2, RunState.SUCCEEDED))
         assert estate.world().specification("Thing/b") == {"size": 1}
+        assert (await operator.history())[0].health.state == "healthy"
         assert await _is_ill(operator)
         # A commit that does not touch what is degraded may be what makes it well: it is waited for.
         estate.commit(_web([thing("a", size=1), thing("b", size=2)], ignore=[{"field": "spec.health"}]))

@@ -273,7 +273,8 @@ class Course(Aim):
         """The run ends."""
         if self.run is None or self.standing is None:
             raise ValueError("no run has begun")
-        self.run = msgspec.structs.replace(self.run, state=state, message=message, finished_at=instant(now), health=self.health)
+        ended_at, own = instant(now), self.awaited(self.health)
+        self.run = msgspec.structs.replace(self.run, state=state, message=message, finished_at=ended_at, health=own)
         good = self.revision if state is RunState.SUCCEEDED and self.health.state in WELL else self.standing.good
         ended = msgspec.structs.replace(self.standing, good=good, deadline=0.0)
         self.standing = self._with_status(ended, self._sync(state), message or self._held_back() or self.health.message)

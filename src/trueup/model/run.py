@@ -67,6 +67,7 @@ class Run(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """One walk of one application at one revision: plan, outcomes, health, times, who and why.
 
     ``of`` is the run that this one answers (the bad run of a rollback, the run that a retry repeats).
+    ``health`` is the application's; of a run that undoes drift it is that of what it wrote.
     ``actor`` is the person or ``trueup``. ``renderer`` is what made the manifests, with its version: ``helm v4.1.4``.
     """
 
