@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -84,6 +85,22 @@ async def test_what_does_not_do_well_is_taken_back_with_the_reason(
         await update(engine, client, service_of(image, deploy=deploy))
     assert "the version before runs again" in refused.value.message
     assert names(engine) == {f"shop-web-{number}": "running test/healthy:1" for number in (1, 2)}
+
+
+async def test_one_that_cannot_go_back_keeps_no_other_from_it(engine: Host, client: Engine) -> None:
+    deploy = {"replicas": 3, "update_config": {"parallelism": 0, "monitor": "1s"}}
+    await update(engine, client, service_of("test/sleep:1", deploy=deploy))
+    before = there(engine)
+
+    async def back() -> None:
+        # Somebody tidies up by hand at the worst of moments.
+        engine.docker("rm", "--force", "shop-web-1.new", "shop-web-2.old")
+
+    service = service_of("test/exits:1", deploy=deploy)
+    recipe = replace(recipe_of(client, service), back=back)
+    with pytest.raises(Refused, match=r"exit code 3.*could not come back: No such container"):
+        await Update(client, service, recipe, patience=20).run([Step(each.number, each.name, each, Deed.RECREATE) for each in before])
+    assert names(engine) == {f"shop-web-{number}": "running test/sleep:1" for number in (1, 3)}
 
 
 async def test_start_first_never_leaves_the_service_without_a_container(engine: Host, client: Engine) -> None:

@@ -118,8 +118,11 @@ class Update:
         troubles = await self._start(steps) if self.company is None else await self._start_in_company(steps, self.company)
         fault = GaveWay if self._was_felt else DidBadly if any(step.container for step in steps) else Refused
         if troubles and self.pace.failure_action == "rollback":
-            await self._take_back()
-            if any(step.container is not None and step.container.runs for step in steps):
+            hindered = await self._take_back()
+            if hindered:
+                troubles += [f"the version before could not come back: {each}" for each in hindered]
+                fault = Refused
+            elif any(step.container is not None and step.container.runs for step in steps):
                 troubles.append("the version before runs again")
         else:
             await self._finish([] if troubles else steps)
@@ -161,8 +164,7 @@ class Update:
             # Where nothing is yet, nothing has to be told apart; and what is interrupted then is gone on with.
             name = step.name + NEW if step.container else step.name
             if step.container:
-                with suppress(Absent):
-                    await self.engine.delete(f"/containers/{name}", force=True, v=True)
+                await self._remove(name)
             self.swaps.append(_Swap(step, await self.recipe.create(step, name)))
 
     def _batches(self, steps: Sequence[Step]) -> Iterable[Sequence[Step]]:
@@ -225,37 +227,41 @@ class Update:
             return error.message
         return await trouble_of(self.engine, container, self.pace.monitor, self.patience)
 
-    async def _take_back(self) -> None:
-        """What ran before runs again, and the new containers go."""
-        if self.recipe.back is not None:
-            await self.recipe.back()
+    async def _take_back(self) -> list[str]:
+        """What ran before runs again, and the new containers go; what was refused of that, which keeps none of the others from it."""
         # A new one that has none before it is the only one there is. A person, or the next revision, decides about it.
         back = [swap for swap in self.swaps if swap.step.container is not None or not swap.started]
-        for swap in back:
-            await self.engine.delete(f"/containers/{swap.new}", force=True, v=True)
+        refused = [await _refusal(self.recipe.back())] if self.recipe.back is not None else []
+        refused += [await _refusal(self._remove(swap.new)) for swap in back]
         if self.company is not None:
             # Nobody's old container can have its port again while another's new one has it.
             with suppress(Parted):
                 await self.company.gather()
-        for swap in back:
-            old = swap.step.container
-            if old is not None and swap.stopped:
-                await rename(self.engine, old.id, swap.step.name)
-                if old.runs:
-                    await self.engine.post(f"/containers/{old.id}/start")
-        for step in self.restarted:
-            if step.container is not None:
-                await self.engine.post(f"/containers/{step.container.id}/restart")
+        refused += [await _refusal(self._run_again(swap)) for swap in back]
+        again = [step.container.id for step in self.restarted if step.container is not None]
+        refused += [await _refusal(self.engine.post(f"/containers/{each}/restart")) for each in again]
+        return [each for each in refused if each]
+
+    async def _run_again(self, swap: _Swap) -> None:
+        old = swap.step.container
+        if old is not None and swap.stopped:
+            await rename(self.engine, old.id, swap.step.name)
+            if old.runs:
+                await self.engine.post(f"/containers/{old.id}/start")
 
     async def _unmake(self) -> None:
         for swap in self.swaps:
-            await self.engine.delete(f"/containers/{swap.new}", force=True, v=True)
+            await self._remove(swap.new)
+
+    async def _remove(self, new: str) -> None:
+        with suppress(Absent):
+            await self.engine.delete(f"/containers/{new}", force=True, v=True)
 
     async def _finish(self, steps: Sequence[Step]) -> None:
         """The containers of the version before go, and those that are too many."""
         for swap in self.swaps:
             if not swap.started:
-                await self.engine.delete(f"/containers/{swap.new}", force=True, v=True)
+                await self._remove(swap.new)
             elif swap.step.container is not None and swap.stopped:
                 await rename(self.engine, swap.new, swap.step.name)
                 await discard(self.engine, swap.step.container)
@@ -308,6 +314,15 @@ async def rename(engine: Engine, container: str, name: str) -> None:
     found = await engine.get(f"/containers/{container}/json")
     if str(found["Name"]).lstrip("/") != name:
         await engine.post(f"/containers/{container}/rename", None, name=name)
+
+
+async def _refusal(doing: Awaitable[object]) -> str:
+    """Do it; what was refused of it, or nothing."""
+    try:
+        await doing
+    except Refused as error:
+        return error.message
+    return ""
 
 
 def _had_ended(old: Container, *newer: Container | None) -> bool:
