@@ -15,6 +15,7 @@ from trueup.runtimes.compose.access import Access
 from trueup.runtimes.compose.carrier import Carrier
 from trueup.runtimes.compose.content import Piece, pieces_of
 from trueup.runtimes.compose.delivery import Delivery
+from trueup.runtimes.compose.disk import own_disk
 from trueup.runtimes.compose.engine import Engine
 from trueup.runtimes.compose.packing import packed
 from trueup.testing.trees import FolderTree
@@ -146,6 +147,17 @@ async def test_on_this_machine_a_mount_always_leads_somewhere(engine: Host, deli
     looking = False
     await looks
     assert missed == []
+
+
+async def test_on_this_machine_several_services_come_over_at_once(engine: Host, delivery: Delivery) -> None:
+    class Busy(Carrier):
+        async def write(self, path: str, content: bytes, mode: int = 0o600) -> None:
+            await super().write(path, content, mode)
+            await asyncio.sleep(0.2)  # as long as a machine with much to do takes to go on
+
+    await delivered(delivery, FolderTree({"shop/conf/a": b"one"}))
+    carrier = Busy(delivery.carrier.engine, "shop")
+    assert None not in await asyncio.gather(*(own_disk(carrier) for _ in range(4)))
 
 
 async def test_a_large_folder_is_not_held_in_memory(engine: Host, delivery: Delivery) -> None:

@@ -21,10 +21,11 @@ async def own_disk(carrier: Carrier) -> Path | None:
     root, nonce = Path(await carrier.mountpoint() or "/nowhere"), secrets.token_hex(16)
     if not os.access(root / "files", os.W_OK):
         return None
-    await carrier.write(_NONCE, nonce.encode())
-    with suppress(OSError):
-        if (root / _NONCE).read_text() == nonce:
-            return root
+    # One at a time: what another one wrote proves nothing to us.
+    async with carrier.changing:
+        await carrier.write(_NONCE, nonce.encode())
+        with suppress(OSError):
+            return root if (root / _NONCE).read_text() == nonce else None
     return None
 
 
