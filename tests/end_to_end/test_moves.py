@@ -166,6 +166,35 @@ async def test_what_a_target_meant_before_it_was_pointed_elsewhere_is_told_and_g
         assert [each.target for each in await operator.engine.statuses(operator.repository, ALL)] == ["here"]
 
 
+async def test_each_place_that_is_left_waits_for_an_approval_of_its_own(estate: Estate) -> None:
+    left = [estate.commit(_pointed("one"))[:7]]
+    async with estate.served() as operator:
+        for where in ("two", "three"):
+            await eventually(lambda: _are_held(operator, left[:-1]))
+            left.append(estate.commit(_pointed(where))[:7])
+        await eventually(lambda: _are_held(operator, left[:-1]))
+        digests = {each.target: each.digest for each in await operator.waiting()}
+        await operator.approve("web", digests[f"here@{left[0]}"])
+        await eventually(lambda: _are_held(operator, left[1:-1]))
+        assert (estate.world("one").names(), estate.world("two").names()) == ([], ["Thing/a"])
+        await operator.approve("web")
+        await eventually(lambda: _are_held(operator, []))
+        told = [run.target for run in await operator.history("web") if run.state is RunState.HELD]
+    assert sorted(told) == sorted(f"here@{commit}" for commit in left[:-1]), "each was held once, and stayed so"
+    assert (estate.world("two").names(), estate.world("three").names()) == ([], ["Thing/a"])
+
+
+async def _are_held(operator: Operator, left: list[str]) -> bool:
+    """Whether exactly what was left since these commits waits, and nobody walks any more."""
+    here = await operator.remembered("web", "here")
+    walking = any(address.application for address in operator.engine.memory.pending())
+    synced = here is not None and (here.sync, here.revision) == (Sync.SYNCED, here.desired_revision)
+    held = sorted(each.target for each in await operator.waiting())
+    statuses = await operator.engine.remembered(operator.repository, ALL)
+    others = sorted(each.target for each in statuses if each.target != "here")
+    return synced and not walking and held == others == sorted(f"here@{commit}" for commit in left)
+
+
 async def test_what_is_left_at_a_target_that_does_not_answer_is_let_go_of(estate: Estate) -> None:
     hasty = {"timeout": "1s", "retry": {"from": "100ms"}}
     estate.commit(_pointed("one", hasty))

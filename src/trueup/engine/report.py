@@ -103,7 +103,7 @@ class Reports:
         """Nothing of it is left at this target: who waited for that is woken."""
         standing = course.known.standing
         await self.store(self.memory.fall, course.address)
-        await self.store(self.memory.lift, course.address.repository, course.address.application, HELD)
+        await self._lift(course)
         needed = standing.application.spec.depends_on if standing else ()
         wake = [each for name in needed for each in await self.store(self._addresses, course.address.repository, name)]
         await self.store(self.memory.wake, wake, Trigger.DEPENDENCY)
@@ -122,7 +122,7 @@ class Reports:
         course.give_time(self.clock())
         await self.store(self.memory.begin, run, planned, course.standing)
         if _is_held(course):
-            await self.store(self.memory.lift, course.address.repository, course.address.application, HELD)
+            await self._lift(course)
         self.telemetry.info("run begins", trigger=run.trigger, plan=planned.digest[:8], changes=planned.summary.changes)
 
     async def held(self, course: Course, planned: Plan, hold: Hold, written: Revision | None) -> None:
@@ -217,11 +217,16 @@ class Reports:
         if wake:
             self.memory.wake(wake, Trigger.DEPENDENCY)
 
+    async def _lift(self, course: Course) -> None:
+        """Its plan waits for nobody any more. Where else the application stands, another one may."""
+        address = course.address
+        await self.store(self.memory.lift, address.repository, address.application, HELD, address.target)
+
     async def _forget_approvals(self, course: Course) -> None:
         """What was approved was carried out, or is not needed any more."""
         if course.known.approvals or _is_held(course):
             await self.store(self.memory.withdraw, course.address)
-            await self.store(self.memory.lift, course.address.repository, course.address.application, HELD)
+            await self._lift(course)
 
 
 def left_as_it_is(drift: Sequence[Drifted]) -> str:

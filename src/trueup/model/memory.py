@@ -372,8 +372,8 @@ class History(Protocol):
     def holds(self, repository: str = "", application: str | None = None) -> list[Waiting]:
         """What waits."""
 
-    def lift(self, repository: str, application: str, kinds: Sequence[str]) -> int:
-        """Take away holds of these kinds. How many there were."""
+    def lift(self, repository: str, application: str, kinds: Sequence[str], target: str | None = None) -> int:
+        """Take away holds of these kinds, at one target or wherever they are. How many there were."""
 
     def approve(self, address: Address, digest: str, actor: str) -> None:
         """A person approves one plan, by its digest."""

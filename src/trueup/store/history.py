@@ -169,10 +169,12 @@ class StoredHistory:
             )
         return [read(body, Waiting) for (body,) in rows]
 
-    def lift(self, repository: str, application: str, kinds: Sequence[str]) -> int:
+    def lift(self, repository: str, application: str, kinds: Sequence[str], target: str | None = None) -> int:
         statement = "delete from hold where repository = :repository and application = :application and kind = :kind"
+        statement += " and target = :target" if target is not None else ""
         with self._database.writing() as transaction:
             asked: dict[str, Value] = {"repository": transaction.repository(repository), "application": application}
+            asked |= {"target": target} if target is not None else {}
             return sum(transaction.change(statement, {**asked, "kind": kind}) for kind in set(kinds))
 
     def approve(self, address: Address, digest: str, actor: str) -> None:

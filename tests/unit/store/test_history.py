@@ -133,6 +133,7 @@ def test_a_hold_is_replaced_and_lifted_by_its_kind(memory: Memory) -> None:
     assert memory.holds(ESTATE) == [paused("", kind="rewound"), paused(kind="approval"), again]
     assert memory.holds(ESTATE, "") == [paused("", kind="rewound")]
     assert memory.holds(application="web") == [paused(kind="approval"), again, paused(repository=OTHER)]
+    assert memory.lift(ESTATE, "web", ["paused"], "elsewhere") == 0
     assert memory.lift(ESTATE, "web", ["paused", "removal"]) == 1
     assert memory.lift(ESTATE, "web", ["paused"]) == 0
     assert memory.holds() == [paused("", kind="rewound"), paused(kind="approval"), paused(repository=OTHER)]
