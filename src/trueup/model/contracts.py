@@ -13,7 +13,6 @@ import msgspec
 from pydantic import BaseModel
 
 from trueup.model.application import Application, Policy, Target
-from trueup.model.errors import SettingsError
 from trueup.model.health import Health
 from trueup.model.manifest import Body, Key, Manifest
 from trueup.model.plan import Action, Change, Plan
@@ -331,8 +330,8 @@ class Kinds:
         """Whether two targets mean the same place; None when that cannot be told."""
         if one.runtime != other.runtime:
             return False
-        kind: object = self.runtimes.get(one.runtime)
         try:
+            kind: object = self.runtimes.get(one.runtime)
             return kind.place_of(one) == kind.place_of(other) if isinstance(kind, HasPlaces) else None
-        except SettingsError:
+        except Exception:  # noqa: BLE001 - a plug-in that breaks, or is not to be had, must not keep a repository from going on
             return None

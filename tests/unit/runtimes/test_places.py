@@ -38,3 +38,15 @@ def test_a_place_of_its_own_is_found_by_the_name_of_the_target(runtime: str) -> 
     target = meaning(runtime)
     assert KINDS.mean_one_place(target, target.as_of("3f2a9c1" * 6)) is True
     assert KINDS.mean_one_place(target, meaning(runtime, "there")) is False
+
+
+class Broken:
+    """Somebody's kind of runtime."""
+
+    def place_of(self, target: Target) -> str:
+        raise ZeroDivisionError
+
+
+def test_of_a_plug_in_that_breaks_it_cannot_be_told() -> None:
+    runtimes: dict[str, Any] = {"broken": Broken()}
+    assert Kinds({}, runtimes).mean_one_place(meaning("broken"), meaning("broken", file="two")) is None
