@@ -21,7 +21,7 @@ from trueup.model.manifest import Body, Key
 from trueup.model.plan import Effect, Verb
 from trueup.runtimes.compose.runtime import ComposeRuntime
 from trueup.testing.ground import OURS, gone, opened, under, without
-from trueup.testing.walking import carry_out, changes, done
+from trueup.testing.walking import carried_out, carry_out, changes, done
 
 API = "compose.trueup.dev/v1"
 SLEEP: Body = {"image": "test/sleep:1", "network_mode": "none"}
@@ -346,6 +346,17 @@ async def test_a_record_that_is_lost_is_found_again_in_labels(host: Host) -> Non
         await done(runtime, desired)
         assert [owned.policy.prune for owned in await runtime.owned()] == [False]
     assert host.ids("web") == before
+
+
+async def test_applications_that_share_a_project_leave_each_others_record(host: Host, runtime: ComposeRuntime) -> None:
+    desired = under(host.want(service("web"), service("worker")), Policy(prune=False))
+    beside = under(host.desired("beside", [service("extra")]), Policy(prune=False))
+    outcomes = carried_out(runtime, desired, await runtime.plan(desired))
+    await anext(outcomes)
+    await done(runtime, beside)
+    async for _ in outcomes:
+        pass
+    assert {owned.owner.application: owned.policy.prune for owned in await runtime.owned()} == {"shop": False, "beside": False}
 
 
 async def test_an_engine_that_restarts_is_told_as_lost_and_heard_again(host: Host, runtime: ComposeRuntime) -> None:

@@ -46,7 +46,6 @@ class Batch:
     scene: Scene
     records: dict[str, Record]
     companies: dict[Key, Company] = field(default_factory=dict)
-    _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @classmethod
     async def begun(cls, stage: Stage, desired: Desired) -> "Batch":
@@ -109,12 +108,13 @@ class Batch:
                 await sweep(scene, project, self.picture.carrier(project))
 
     async def _remember(self, project: str, change: Callable[[Record], Record]) -> None:
-        async with self._writing:
-            before = self.records.get(project, Record())
+        async with self.picture.carrier(project).changing:
+            # Another application of the project may have written since; where somebody took it away, what was known counts.
+            before = await self.picture.written(project) or self.records.get(project, Record())
             after = change(before)
             if after != before or (after == Record() and project in self.scene.shot.projects):
                 await self.picture.remember(project, after)
-                self.records[project] = after
+            self.records[project] = after
 
     async def _carry_out(self, action: Action, slots: asyncio.Semaphore) -> Outcome:
         began = time.monotonic()

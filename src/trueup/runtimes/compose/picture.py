@@ -74,6 +74,7 @@ class Picture:
         self._stale: set[str] = set(_ALL)
         self._inspected: dict[str, Body] = {}
         self._records: dict[str, Record] = {}
+        self._loading: dict[str, object] = {}
         self._links: dict[str, frozenset[str]] = {}
         self._carriers: dict[str, Carrier] = {}
         self._looking = asyncio.Lock()
@@ -118,11 +119,12 @@ class Picture:
 
     async def record(self, project: str, shot: Shot) -> Record:
         """What is remembered of a project."""
-        if project not in shot.projects:
-            return Record()
-        if not self.kept or project not in self._records:
-            self._records[project] = await record.load(self.carrier(project))
-        return self._records[project]
+        return await self._record(project) if project in shot.projects else Record()
+
+    async def written(self, project: str) -> Record | None:
+        """The same as it is written now; None when there is nothing."""
+        found = await self._record(project)
+        return None if found == Record() else found
 
     async def links(self, project: str, shot: Shot) -> frozenset[str]:
         """The mounts of a project that lead to a version of their files."""
@@ -147,8 +149,10 @@ class Picture:
             return
         if project not in self._shot.projects:
             self.doubt(VOLUMES)
-        self._records.pop(project, None)
+        self.forget_record(project)
         await record.save(self.carrier(project), kept)
+        # Whoever looked meanwhile may have seen the one before.
+        self._loading.pop(project, None)
         self._records[project] = kept
 
     async def _clear(self, project: str) -> None:
@@ -178,6 +182,7 @@ class Picture:
     def forget_record(self, project: str) -> None:
         """A record, and what else is in its volume, is not as it was."""
         self._records.pop(project, None)
+        self._loading.pop(project, None)
         self._links.pop(project, None)
 
     def keep(self, kept: bool) -> None:
@@ -188,6 +193,17 @@ class Picture:
         self._contents.clear()
         self._links.clear()
         self._records.clear()
+        self._loading.clear()
+
+    async def _record(self, project: str) -> Record:
+        if self.kept and project in self._records:
+            return self._records[project]
+        # As with containers: what is written meanwhile must not be overwritten by an older answer.
+        mark = self._loading[project] = object()
+        loaded = await record.load(self.carrier(project))
+        if self._loading.get(project) is mark:
+            self._records[project] = loaded
+        return loaded
 
     async def _inspection(self, identity: str) -> Body | None:
         # What an event says of it meanwhile must not be overwritten by an older answer.
