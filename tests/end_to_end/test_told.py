@@ -40,12 +40,13 @@ def test_an_apply_tells_everything_that_stood_in_the_way_of_one_application_or_a
             "app0/a.yaml": documents(thing("app0", refuse="too large")),
             "app0.trueup.yaml": documents(application("app0", policy={"retry": {"limit": 0}})),
             "app1.trueup.yaml": documents(target("away", "compose"), application("app1", target="away")),
+            "broken.trueup.yaml": "kind: Nonsense\n",
         }
     )
     estate.trueup("plan")
     assert estate.trueup("hold", "app2").code == 0
     said = estate.trueup("apply")
     assert said.code == 1
-    for told in ("too large", "a Compose host knows no Thing", "app2 is held: paused"):
+    for told in ("broken.trueup.yaml:1", "too large", "a Compose host knows no Thing", "app2 is held: paused"):
         assert told in said.err, said.err
     assert "app3  " in said.out

@@ -76,7 +76,7 @@ class _Applying:
         self._engine = engine
         self._repository = repository
         self._runs: dict[str, Run] = {}
-        self._problems: Sequence[TrueupError] = ()
+        self._problems: list[TrueupError] = []
 
     async def apply(self, selection: Selection, order: Order) -> int:
         """The exit code."""
@@ -85,12 +85,12 @@ class _Applying:
         if approved:
             await self._follow(Selection(tuple(approved), everything=True), order)
         runs = sorted(self._runs.values(), key=lambda run: run.id, reverse=True)
+        if not runs and not self._problems:
+            self._note(await self._standing(selection))
         if runs or self._session.output == "json":
             _show(self._session, runs)
         elif not self._problems:
             self._session.views.show(await nothing_to_do(self._engine, self._repository))
-        if not runs and not self._problems:
-            self._problems = await self._standing(selection)
         return self._tell(_last(runs))
 
     async def _standing(self, selection: Selection) -> Sequence[TrueupError]:
@@ -107,7 +107,6 @@ class _Applying:
         return worst_code(complaints)
 
     async def _follow(self, selection: Selection, order: Order) -> None:
-        self._problems = ()
         with self._session.views.progress() as progress:
             waiting = asyncio.create_task(self._tell_what_waits(selection, progress))
             try:
@@ -115,9 +114,14 @@ class _Applying:
                     self._runs[run.id] = run
                     progress.move(run)
             except TrueupError as error:  # it comes after everything else was done, and is told with the runs
-                self._problems = error.errors if isinstance(error, Several) else (error,)
+                self._note(error.errors if isinstance(error, Several) else (error,))
             finally:
                 waiting.cancel()
+
+    def _note(self, problems: Sequence[TrueupError]) -> None:
+        """Problems, each once: what stood in the way of others still does after somebody was asked."""
+        known = {(type(each), each.message, each.where) for each in self._problems}
+        self._problems += [each for each in problems if (type(each), each.message, each.where) not in known]
 
     async def _tell_what_waits(self, selection: Selection, progress: Progress) -> None:
         """A target that does not answer begins no run, and one that is not healthy yet has no news: say so now and then, to who waits."""

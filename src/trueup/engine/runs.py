@@ -88,7 +88,7 @@ class Runs:
             status = known.standing.status if known.standing else None
             if known.declared is not None and known.declared.faults:
                 troubles.add(DeclarationError(known.declared.faults))
-            elif status is not None and not known_faults:
+            elif status is not None:
                 untold = status.sync in NOT_DONE and status.last_run not in told
                 if untold or status.message.startswith(UNREACHABLE):
                     troubles.add(trouble_of(status))

@@ -139,6 +139,23 @@ def test_apply_asks_for_what_is_held_on_a_terminal(answer: bool, approved: list[
     assert sum(asked[0] == "apply" for asked in engine.asked) == 1 + len(approved)
 
 
+class Approved(Answering):
+    """One is held until it is asked for by its name, and another one cannot be reached."""
+
+    async def apply(self, repository: Repository, selection: Selection, order: Order) -> AsyncIterator[Run]:
+        if selection.names:
+            yield run(RunState.SUCCEEDED, 2)
+            return
+        yield run(RunState.HELD, hold=HOLD)
+        raise Unreachable("it does not answer", where="target away")
+
+
+def test_what_stood_in_the_way_of_others_is_told_though_somebody_approves(answers: list[bool], capsys: Captured) -> None:
+    answers.append(True)
+    assert trueup(Approved(plan=[plan(Verb.DELETE)], approve=None), "apply") == 1
+    assert "it does not answer" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("sync", "health", "code"),
     [
@@ -318,7 +335,9 @@ def test_who_waits_is_told_once_for_what(monkeypatch: pytest.MonkeyPatch, capsys
 def test_what_a_serve_tried_already_is_told_as_it_stands_now(now: State, code: int, capsys: Captured) -> None:
     engine = Answering(remembered=[status(Sync.SYNCED, State.DEGRADED)], statuses=[status(Sync.SYNCED, now, "it ended")])
     assert trueup(engine, "apply") == code
-    assert ("error: web is degraded: it ended" in capsys.readouterr().err) is bool(code)
+    told = capsys.readouterr()
+    assert ("error: web is degraded: it ended" in told.err) is bool(code)
+    assert ("nothing to do" in told.out) is not bool(code)
 
 
 def test_a_history_of_nothing_says_whose(capsys: Captured) -> None:
