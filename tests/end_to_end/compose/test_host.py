@@ -402,6 +402,16 @@ async def test_a_network_is_made_anew_under_those_who_are_in_it(host: Host, runt
     assert host.engine.docker("exec", "p-web-1", "ping", "-c", "1", "db")
     assert (await runtime.plan(internal)).empty
 
+    # What the engine refuses leaves them as they were.
+    taken = "10.213.99.0/24"
+    host.engine.docker("network", "create", f"--subnet={taken}", "outside")
+    refused = host.want(network("back", ipam={"config": [{"subnet": taken}]}), in_network("web"), in_network("db"))
+    outcomes = await carry_out(runtime, refused, await runtime.plan(refused))
+    assert [(outcome.key.kind, outcome.state, "overlaps" in outcome.message) for outcome in outcomes] == [("Network", "failed", True)]
+    assert host.engine.docker("exec", "p-web-1", "ping", "-c", "1", "db")
+    assert host.ids("web") == before
+    assert (await runtime.plan(internal)).empty
+
     # One that goes after the plan was made is missed and not refused, so that the next plan makes it.
     host.engine.docker("rm", "--force", "p-web-1", "p-db-1")
     plan = await runtime.plan(internal)

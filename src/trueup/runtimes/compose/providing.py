@@ -1,8 +1,9 @@
 """Networks and volumes are made, and networks made anew under the containers that are in them."""
 
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from trueup.model.errors import Refused
 from trueup.model.manifest import Body
@@ -13,6 +14,8 @@ from trueup.runtimes.compose.picture import MOVING, Picture
 from trueup.runtimes.compose.scene import Scene
 from trueup.runtimes.compose.things import applied, creation_of
 
+_OF_NETWORK: Final = ("Name", "Driver", "Scope", "EnableIPv4", "EnableIPv6", "IPAM", "Internal", "Attachable", "Options", "Labels")
+
 
 @dataclass(frozen=True, slots=True)
 class Provider:
@@ -22,7 +25,10 @@ class Provider:
     scene: Scene
 
     async def provide(self, look: Look) -> None:
-        """Make it. A network that is there goes before, without the containers in it; a volume only under its own name."""
+        """Make it. A network that is there goes before, without the containers in it; a volume only under its own name.
+
+        Raises Refused; a network is then as it was, with the containers in it.
+        """
         manifest = self.scene.manifests[look.key]
         of_compose = self.scene.of_compose(manifest)
         theirs = of_compose.of_network(look.key.name) if look.key.kind == "Network" else of_compose.of_volume(look.key.name)
@@ -33,9 +39,18 @@ class Provider:
         if before and (look.key.kind == "Network" or before == body["Name"]):
             with suppress(Absent):
                 await self.picture.engine.delete(f"/{look.key.kind.lower()}s/{before}")
-        await self.picture.engine.post(place, body)
-        for container, endpoint in attached:
-            await self._attach(str(body["Name"]), container, endpoint)
+        try:
+            await self.picture.engine.post(place, body)
+        except Refused:
+            if before and look.key.kind == "Network":
+                await self.picture.engine.post(place, _again(self.scene.things[look.key].body))
+                await self._attach_all(before, attached)
+            raise
+        await self._attach_all(str(body["Name"]), attached)
+
+    async def _attach_all(self, network: str, containers: Iterable[tuple[str, Body]]) -> None:
+        for container, endpoint in containers:
+            await self._attach(network, container, endpoint)
 
     async def _attach(self, network: str, container: str, endpoint: Body) -> None:
         try:
@@ -57,3 +72,8 @@ class Provider:
             with suppress(Absent):
                 await self.picture.engine.post(f"/networks/{network}/disconnect", {"Container": identity, "Force": True})
         return found
+
+
+def _again(network: Body) -> Body:
+    """How a network that was there is made once more."""
+    return {name: network[name] for name in _OF_NETWORK if name in network}
