@@ -8,6 +8,7 @@ from typing import Any, Final
 import click
 import msgspec
 
+from trueup.cli.held import held_plan
 from trueup.cli.nothing import nothing_to_do
 from trueup.cli.session import Session
 from trueup.cli.shapes import run_list
@@ -148,10 +149,8 @@ class _Applying:
         for run in _last(list(self._runs.values())):
             if run.state is not RunState.HELD or not run.hold or run.hold.kind != "approval" or not run.plan:
                 continue
-            plans = [
-                each async for each in self._engine.plan(self._repository, Selection((run.application,), everything=True), run.revision)
-            ]
-            views.tell(plan_lines([plan for plan in plans if plan.digest == run.plan], everything=False))
+            plans = await held_plan(self._engine, self._repository, run.application, run.revision, run.plan)
+            views.tell(plan_lines(plans, everything=False))
             if views.ask(f"Apply this to {run.target}?"):
                 await self._engine.approve(self._repository, run.application, run.plan, self._session.actor)
                 approved.append(run.application)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import click
 
+from trueup.cli.held import held_plan
 from trueup.cli.layout import text
 from trueup.cli.release import expect_one, what_next
 from trueup.cli.session import Session
@@ -13,7 +14,6 @@ from trueup.cli.verb import argument, verb
 from trueup.engine.requests import Engine
 from trueup.model.errors import UsageError
 from trueup.model.memory import Waiting
-from trueup.model.selection import Selection
 from trueup.model.source import Repository
 
 
@@ -57,8 +57,7 @@ def _wanted(holds: Sequence[Waiting], name: str, digest: str) -> Waiting:
 
 async def _agreed(session: Session, engine: Engine, repository: Repository, wanted: Waiting) -> bool:
     if wanted.application:
-        plans = [each async for each in engine.plan(repository, Selection((wanted.application,), everything=True), wanted.revision)]
-        shown = [plan for plan in plans if plan.digest == wanted.digest]
+        shown = await held_plan(engine, repository, wanted.application, wanted.revision, wanted.digest)
         session.views.tell(plan_lines(shown, everything=False) if shown else waiting_lines([wanted]))
     else:
         session.views.tell(waiting_lines([wanted]))

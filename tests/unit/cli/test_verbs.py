@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.unit.cli.answering import COMMIT, KEY, Answering, plan, run, status, trueup
@@ -128,6 +129,18 @@ def test_apply_of_an_empty_plan_does_nothing(tmp_path: Path) -> None:
     engine = Answering()
     assert trueup(engine, "apply", "--plan", str(tmp_path / "plan.json")) == 0
     assert not engine.asked
+
+
+@pytest.mark.parametrize("words", [["apply"], ["approve", "web"]])
+def test_a_target_elsewhere_that_does_not_answer_keeps_nobody_from_deciding(
+    words: list[str], answers: list[bool], capsys: Captured
+) -> None:
+    answers.append(False)
+    held = plan(Verb.DELETE)
+    runs = [msgspec.structs.replace(run(RunState.HELD, hold=HOLD), plan=held.digest)]
+    assert trueup(Answering(apply=runs, waiting=[waiting(held.digest)], plan=[held, Unreachable("it does not answer")]), *words) == 3
+    assert "File/delete" in capsys.readouterr().err
+    assert not answers
 
 
 @pytest.mark.parametrize(("answer", "approved"), [(True, [("approve", "web", "d" * 32)]), (False, [])])
