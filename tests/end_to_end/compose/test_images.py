@@ -72,6 +72,12 @@ async def test_a_tag_that_moved_is_followed_where_the_policy_says_so(engine: Hos
     next_day = await images.resolve(name, "daily", await images.listed())
     assert next_day.pull or next_day.identity != identity
     assert await images.bring(next_day) == engine.get("/images/test/sleep:2/json")["Id"]
+    late = registry.name("app:2")
+    assert (await images.resolve(late, "daily", await images.listed())).trouble
+    digest = push(engine, registry, "test/sleep:1", "app:2")
+    now[0] += 61
+    told = await images.resolve(late, "daily", await images.listed())
+    assert (told.digest, told.trouble) == (digest, ""), "a refusal is not believed for a day"
 
 
 async def test_what_the_registry_does_not_have_is_said_with_its_words(registry: Registry, images: Images) -> None:

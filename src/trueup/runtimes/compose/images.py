@@ -125,7 +125,9 @@ class Images:
         if reference.digest:
             return reference.digest, ""
         known = self._served.get(reference.tagged)
-        if known and self.clock() - known[0] < max(period, 1.0):
+        # What stood in the way may be gone in a moment.
+        good = max(period, 1.0) if known and known[1] else min(max(period, 1.0), _PERIODS["always"])
+        if known and self.clock() - known[0] < good:
             return known[1], known[2]
         digest, trouble = "", ""
         try:
