@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import quote
@@ -126,23 +125,28 @@ class Connection:
                 self._room.set()
 
     async def _answer(self, call: Call) -> None:
-        status, message = OK, ""
         try:
             self._state.send_headers(call.stream, [(":status", "200"), ("content-type", "application/grpc")])
-            try:
-                answer = self._answers.get(call.told.get(":path", ""))
-                if answer is None:
-                    raise NoAnswer(UNIMPLEMENTED, "is not answered here")
-                await answer(call)
-            except NoAnswer as error:
-                status, message = error.status, str(error)
+            status, message = await self._status(call)
             self._state.send_headers(call.stream, [("grpc-status", str(status)), ("grpc-message", quote(message))], end_stream=True)
-            with suppress(OSError):
-                await self._flush()
+            await self._flush()
         except (OSError, ProtocolError):
             pass  # the caller went before it was answered
         finally:
             self._calls.pop(call.stream, None)
+
+    async def _status(self, call: Call) -> tuple[int, str]:
+        """Answer; with which status, and a word about it."""
+        answer = self._answers.get(call.told.get(":path", ""))
+        if answer is None:
+            return UNIMPLEMENTED, "is not answered here"
+        try:
+            await answer(call)
+        except NoAnswer as error:
+            return error.status, str(error)
+        except (OSError, ValueError, LookupError):
+            return INTERNAL, "cannot be answered"  # who hears nothing waits for ever, and the build with it
+        return OK, ""
 
     async def _flush(self) -> None:
         data = self._state.data_to_send()

@@ -101,6 +101,14 @@ async def test_what_is_not_there_is_told_as_that(ask: Ask) -> None:
     assert await ask("/moby.filesync.v1.Auth/FetchToken", b"") == ([], "12")
 
 
+@pytest.mark.parametrize(
+    "strange", [message_of((1, 1), (3, 99)), message_of((1, 1), (3, 1)), b"\xff"], ids=["no file", "a folder", "no message"]
+)
+async def test_who_asks_for_what_cannot_be_is_not_left_waiting(ask: Ask, strange: bytes) -> None:
+    _, status = await asyncio.wait_for(ask("/moby.filesync.v1.FileSync/DiffCopy", strange, dir_name="context"), 60)
+    assert status == "13"
+
+
 def test_a_message_is_what_was_put_into_it() -> None:
     told: list[tuple[int, int | bytes]] = [(1, 300), (2, b"text"), (15, b"\0\1"), (16, 1 << 62)]
     assert list(fields(message_of(*told))) == told
