@@ -203,7 +203,9 @@ def _folder() -> Iterator[Path]:
 
 def _write(folder: Path, files: Mapping[str, bytes]) -> None:
     for path, content in files.items():
-        place = folder / path
+        place = Path(os.path.normpath(folder / path))
+        if not place.is_relative_to(folder):
+            raise SettingsError(f"a file of the render lies outside of it: {path}")
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(content)
 

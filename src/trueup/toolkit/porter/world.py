@@ -26,6 +26,7 @@ def enter(order: dict[str, Any], said: tuple[int, int]) -> None:
     _furnish(order)
     os.chdir(_ROOT)
     os.chroot(".")
+    _fill(order["files"])
     os.chdir(f"/{WORK}")
     _speak_to(said)
     for limit, value in order["limits"].items():
@@ -60,17 +61,21 @@ def _furnish(order: dict[str, Any]) -> None:
     os.umask(0o022)
     for path in (WORK, *SCRATCH):
         os.mkdir(f"{_ROOT}/{path}")  # noqa: PTH102
-    for path, content in order["files"].items():
-        place = f"{_ROOT}/{WORK}/{path}"
-        os.makedirs(os.path.dirname(place), exist_ok=True)  # noqa: PTH103, PTH120
-        _write(place, content)
     for path in SCRATCH:
         system.mount("tmpfs", f"{_ROOT}/{path}", "tmpfs", _OWN, f"size={order['scratch']},mode=755")
     for place, target in order["links"]:
         os.symlink(target, f"{_ROOT}/{place}")  # noqa: PTH211
     for source, place in order["binds"]:
         _bind(source, f"{_ROOT}/{place}")
-    system.mount("none", _ROOT, "", system.REMOUNT | system.BIND | system.READ_ONLY | _OWN)
+
+
+def _fill(files: dict[str, bytes]) -> None:
+    """From inside, where no path leads out of it, whatever a file is called; then nothing more is written there."""
+    for path, content in files.items():
+        place = f"/{WORK}/{path}"
+        os.makedirs(os.path.dirname(place), exist_ok=True)  # noqa: PTH103, PTH120
+        _write(place, content)
+    system.mount("none", "/", "", system.REMOUNT | system.BIND | system.READ_ONLY | _OWN)
 
 
 def _bind(source: str, place: str) -> None:
