@@ -43,7 +43,10 @@ class Trace:
     @property
     def said(self) -> list[str]:
         """The last lines of the step that failed."""
-        return [line.strip() for line in self._said[self._at].decode(errors="replace").splitlines() if line.strip()]
+        said = self._said[self._at]
+        # What is left of a line that is cut may be the end of a secret, which nobody would recognise.
+        whole = said if len(said) < _KEPT else said.partition(b"\n")[2]
+        return [line.strip() for line in whole.decode(errors="replace").splitlines() if line.strip()]
 
     def _step(self, vertex: bytes) -> None:
         digest, error = text_in(vertex, 1), text_in(vertex, 7)
@@ -69,7 +72,7 @@ async def solve(engine: Engine, query: dict[str, object], answers: Answers, trac
 
 def without(text: str, secrets: list[bytes]) -> str:
     """A text without secrets, of which each line counts."""
-    for secret in secrets:
-        for line in secret.decode(errors="replace").splitlines():
-            text = text.replace(line.strip(), MASK) if line.strip() else text
-    return text
+    lines = {line.strip() for secret in secrets for line in secret.decode(errors="replace").splitlines()} - {""}
+    # The longest first: one may begin like another.
+    words = "|".join(re.escape(line) for line in sorted(lines, key=len, reverse=True))
+    return re.sub(words, MASK, text) if words else text
