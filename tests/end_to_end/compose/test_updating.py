@@ -137,6 +137,14 @@ async def test_one_that_cannot_start_gives_way_to_the_version_before(engine: Hos
     assert names(engine) == {"shop-web-1": "running test/sleep:1"}
 
 
+async def test_who_gives_way_with_a_new_name_leaves_the_one_before_its_own(engine: Host, client: Engine) -> None:
+    await update(engine, client, service_of("test/sleep:1", container_name="one"))
+    service = service_of("test/sleep:2", container_name="two", command=["no-such-program"])
+    with pytest.raises(Refused, match="no-such-program"):
+        await Update(client, service, recipe_of(client, service), patience=20).run([Step(1, "two", there(engine)[0], Deed.RECREATE)])
+    assert names(engine) == {"one": "running test/sleep:1"}
+
+
 async def test_scaling_touches_only_what_is_added_or_taken(engine: Host, client: Engine) -> None:
     await update(engine, client, service_of("test/sleep:1", deploy={"replicas": 2}))
     first = {each.id for each in there(engine)}

@@ -245,7 +245,7 @@ class Update:
     async def _run_again(self, swap: _Swap) -> None:
         old = swap.step.container
         if old is not None and swap.stopped:
-            await rename(self.engine, old.id, swap.step.name)
+            await rename(self.engine, old.id, old.name)
             if old.runs:
                 await self.engine.post(f"/containers/{old.id}/start")
 
