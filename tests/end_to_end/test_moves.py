@@ -184,6 +184,24 @@ async def test_each_place_that_is_left_waits_for_an_approval_of_its_own(estate: 
     assert (estate.world("two").names(), estate.world("three").names()) == ([], ["Thing/a"])
 
 
+async def test_what_is_going_waits_at_the_place_where_it_is_though_its_target_is_pointed_elsewhere(estate: Estate) -> None:
+    estate.commit(_pointed("one"))
+    async with estate.served() as operator:
+        await eventually(lambda: _synced(operator, "web", where="here"))
+        gone = estate.commit({"trueup.yaml": documents(target("here", file="one.world")), "web/a.yaml": None})
+        await eventually(lambda: _waits(operator, "here"))
+        estate.commit({"trueup.yaml": documents(target("here", file="two.world"))})
+        await eventually(lambda: _waits(operator, f"here@{gone[:7]}"))
+        await operator.approve("web")
+        await eventually(lambda: estate.world("one").names() == [])
+
+
+async def _waits(operator: Operator, where: str) -> bool:
+    """Whether it stands there alone, and waits for an approval."""
+    statuses = await operator.engine.remembered(operator.repository, ALL)
+    return [each.target for each in await operator.waiting()] == [each.target for each in statuses] == [where]
+
+
 async def _are_held(operator: Operator, left: list[str]) -> bool:
     """Whether exactly what was left since these commits waits, and nobody walks any more."""
     here = await operator.remembered("web", "here")

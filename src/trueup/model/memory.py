@@ -158,7 +158,7 @@ class Advance(msgspec.Struct, kw_only=True):
     ``files``: declaration file -> blob id, None when it is gone. ``applications``: new or changed, each with its inputs.
     ``revisions``: name -> (revision, exact) of those for which nothing else changes. ``removed``: names that are not declared any more.
     ``targets`` are written, ``removed_targets`` forgotten; ``repointed``: target -> the name of what it meant before, where everything
-    that stands at it stands too from now on; ``wake`` is put into the queue.
+    that stands at it stands too from now on, and is walked at both; ``wake`` is put into the queue.
     """
 
     followed: Followed

@@ -67,9 +67,8 @@ class StoredCatalog:
             _write_revisions(transaction, repository, step.revisions)
             _forget(transaction, repository, "target", step.removed_targets)
             _write_targets(transaction, repository, step.targets)
-            for name, former in step.repointed.items():
-                copy_standings(transaction, repository, name, former)
-            wake_rows(transaction, step.wake, step.trigger)
+            copied = [each for name, former in step.repointed.items() for each in copy_standings(transaction, repository, name, former)]
+            wake_rows(transaction, [*step.wake, *copied], step.trigger)
 
     def files(self, repository: str) -> dict[str, str]:
         with self._database.reading() as transaction:

@@ -24,8 +24,9 @@ def write_standing(transaction: Transaction, standing: Standing) -> None:
     )
 
 
-def copy_standings(transaction: Transaction, repository: int, target: str, former: str) -> None:
-    """Whatever was applied at a target stands, under another name, at what it meant before too."""
+def copy_standings(transaction: Transaction, repository: int, target: str, former: str) -> list[Address]:
+    """Whatever was applied at a target stands, under another name, at what it meant before too; both places of each."""
+    places: list[Address] = []
     statement = "select body from standing where repository = :repository and target = :target"
     for (body,) in transaction.all(statement, {"repository": repository, "target": target}):
         standing = read(body, Standing)
@@ -33,3 +34,5 @@ def copy_standings(transaction: Transaction, repository: int, target: str, forme
             continue  # nothing was ever written there, as at an address that was mistyped
         status = msgspec.structs.replace(standing.status, target=former)
         write_standing(transaction, msgspec.structs.replace(standing, status=status))
+        places += [Address(status.repository, status.application, name) for name in (target, former)]
+    return places
