@@ -61,8 +61,11 @@ def test_a_port_of_a_program_of_the_host_is_told_before_anything_stops(site: Sit
         assert said.code != 0
         assert "port 9090 is taken by a program of the host" in said.out + said.err
         assert site.running() == before
+    # As a walk that was killed while it tried leaves it.
+    site.engine.docker("create", "--name=left", "--label=dev.trueup.project=shop", "test/sleep:1")
     site.apply("--all")
     site.answers("two", 9090)
+    assert sorted(site.engine.docker("ps", "--all", "--format={{.Names}}").split()) == ["shop-web-1", "trueup_shop_carrier"]
 
 
 @pytest.mark.parametrize("source", ["environment", "file"])
