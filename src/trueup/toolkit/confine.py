@@ -145,6 +145,14 @@ class Confinement:
         ``visible`` are more files and folders of the machine that the command sees, read-only, at their own place.
         Raises SettingsError when the program cannot be started, and when confinement is required and this machine cannot give it.
         """
+        try:
+            return self._run(program, arguments, files, visible)
+        except OSError as error:
+            # It is no fault of what renders, nor for long.
+            hint = "see how many processes and open files this machine allows, and how much room there is"
+            raise SettingsError(f"{program} cannot be run now: {error.strerror}", hint=hint) from error
+
+    def _run(self, program: str, arguments: Sequence[str], files: Mapping[str, bytes], visible: Sequence[str]) -> Completed:
         if self.missing and self.require:
             hint = "make it possible, or set `render.confine` to `best`"
             raise SettingsError(f"renderers cannot be confined here: {'; '.join(self.missing)}", hint=hint)

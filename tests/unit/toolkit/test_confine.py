@@ -1,6 +1,7 @@
 """What a confined command reaches, seen from inside of it."""
 
 import contextlib
+import errno
 import os
 import socket
 import subprocess
@@ -177,6 +178,18 @@ def test_a_command_that_never_stops_talking_is_ended(confinement: Confinement) -
 
 def test_limits_are_set(confinement: Confinement) -> None:
     assert said(confinement, "ulimit -d; ulimit -c; ulimit -n").out.split() == [b"1048576", b"0", b"1024"]
+
+
+def test_that_no_more_may_be_opened_now_is_nobodys_fault(confinement: Confinement, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(name: str) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(os, "memfd_create", full)
+    for each in (confinement, Confinement()):
+        with pytest.raises(SettingsError, match="Too many open files"):
+            said(each, "true")
+    monkeypatch.undo()
+    assert said(confinement, "true").succeeded
 
 
 def test_a_machine_that_cannot_confine_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,7 @@ from trueup.toolkit.process import CHUNK, Completed, Ending, Limits
 BOOT: Final = "import sys; sys.path.append(sys.argv[2]); from trueup.toolkit.porter.program import main; main(*map(int, sys.argv[3:]))"
 _KILLED: Final = -signal.SIGKILL
 _PATIENCE: Final = 10.0
+_ENDED: Final = "what does that has ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Porter:
     def run(self, order: Order, limits: Limits) -> Completed:
         """Have a command carried out and wait for its end, within the limits' deadline and output. Blocks.
 
-        Raises SettingsError when it could not be let in; passing a limit is an ``ending``.
+        Raises SettingsError when it could not be let in, and OSError when this process may open no more; passing a limit is an ``ending``.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ours, ExitStack() as kept:
@@ -177,7 +178,7 @@ class _Conversation:
             for descriptor, _ in ready:
                 self._hear(descriptor)
         if self._fault or not self._begun:
-            raise SettingsError(f"{self._program} could not be confined: {self._fault or 'what does that has ended'}")
+            raise SettingsError(f"{self._program} could not be confined: {self._fault or _ENDED}")
         out, err = (bytes(each) for each in self._said.values())
         return Completed(self._code, out, err, self._ending)
 
@@ -202,7 +203,11 @@ class _Conversation:
         elif kind == b"E":
             self._fault = told.decode(errors="replace")
         else:
-            self._code = int(told) if kind == b"S" else _KILLED
+            if kind == b"S":
+                self._code = int(told)
+            else:
+                # The porter was killed, and the command with it: that says nothing of the command.
+                self._fault = self._fault or _ENDED
             self._release(self._ours.fileno())
 
     def _stop(self, ending: Ending) -> None:
