@@ -15,10 +15,12 @@ Givers = Mapping[Key, tuple[Key, ...]]
 def givers(scene: Scene) -> Givers:
     """Who has what somebody else of the application is to have."""
     found: dict[Key, tuple[Key, ...]] = {}
+    owned = set(scene.owned)
+    running = {key: _running(there) for key, there in scene.containers.items() if key in owned}
     for key in scene.manifests:
         service = scene.service(key)
         if service is not None and not service.stopped:
-            others = {other: _running(there) for other, there in scene.containers.items() if other != key and other in scene.owned}
+            others = {other: there for other, there in running.items() if other != key}
             wanted = _wanted(scene, service)
             found[key] = tuple(
                 other
