@@ -4,7 +4,12 @@ import asyncio
 import itertools
 from typing import Any
 
+import msgspec
+import pytest
+
 from tests.end_to_end.estate import Estate, Files, Operator, application, documents, eventually, target, thing
+from trueup.model.errors import Unreachable
+from trueup.model.manifest import Key
 from trueup.model.memory import Drifted
 from trueup.model.run import RunState, Status, Sync, Trigger
 from trueup.model.selection import Selection
@@ -82,6 +87,22 @@ async def test_without_self_healing_drift_is_told_and_left(estate: Estate) -> No
         estate.commit({"web/things.yaml": documents(thing("a", size=1), thing("b"))})
         await eventually(lambda: estate.world().names() == ["Thing/a", "Thing/b"])
     assert estate.world().specification("Thing/a") == {"size": 1}, "a new revision is applied as a whole"
+
+
+async def test_drift_that_was_seen_is_told_though_another_application_could_not_be_looked_at(estate: Estate) -> None:
+    files = {f"{name}/things.yaml": documents(thing(name)) for name in ("also", "web")}
+    estate.commit({"trueup.yaml": documents(target(), application("also"), application()), **files})
+    async with estate.operator() as operator:
+        await operator.apply()
+        memory, repository = operator.engine.memory, operator.repository
+        also, web = memory.standings(repository.identity)
+        silent = msgspec.structs.replace(also.status, sync=Sync.UNKNOWN, message="unreachable: nobody answers")
+        memory.stand(msgspec.structs.replace(also, status=silent))
+        memory.stand(msgspec.structs.replace(web, drift=(Drifted(key=Key("Thing", "web"), changes=(), since=""),)))
+        told = operator.engine.inspections.seen_drift(repository, Selection())
+        assert [(await anext(told))[0].application] == ["web"]
+        with pytest.raises(Unreachable, match="nobody answers"):
+            await anext(told)
 
 
 async def test_a_look_that_finds_nothing_makes_no_run(estate: Estate) -> None:

@@ -106,15 +106,16 @@ class Inspections:
 
     def drift(self, repository: Repository, selection: Selection) -> AsyncIterator[tuple[Status, Drifted]]:
         """What differs though Git did not change, object by object. Raises what could not be looked up, after all else was told."""
-        return self._drifts(repository, selection, self._drift_now)
+        return self._drifts(repository, selection, self._drift_now, asks=True)
 
     def seen_drift(self, repository: Repository, selection: Selection) -> AsyncIterator[tuple[Status, Drifted]]:
         """The same as the last look of each application left it. Raises the same where that look failed."""
-        return self._drifts(repository, selection, self._drift_seen)
+        return self._drifts(repository, selection, self._drift_seen, asks=False)
 
     async def _drifts(
-        self, repository: Repository, selection: Selection, look: Callable[[Course, Standing], AsyncIterator[Drifted]]
+        self, repository: Repository, selection: Selection, look: Callable[[Course, Standing], AsyncIterator[Drifted]], *, asks: bool
     ) -> AsyncIterator[tuple[Status, Drifted]]:
+        """``asks``: of a target that does not answer nothing more is asked; what is remembered is told all the same."""
         troubles, silent = Troubles(), set[str]()
         everything = msgspec.structs.replace(selection, everything=True)
         for address in await self.previews.addresses(repository, everything):
@@ -127,7 +128,7 @@ class Inspections:
                     yield standing.status, each
             except TrueupError as error:
                 troubles.add(error, f"application {address.application}")
-                silent.update([address.target] if isinstance(error, Unreachable) else ())
+                silent.update([address.target] if asks and isinstance(error, Unreachable) else ())
         troubles.raise_all()
 
     async def _drift_now(self, course: Course, _standing: Standing) -> AsyncIterator[Drifted]:
