@@ -57,7 +57,7 @@ def test_configs_and_secrets_are_files_of_the_container(site: Site, monkeypatch:
 def test_an_edited_file_does_what_is_declared(site: Site, change: Any) -> None:
     extension = {} if change is None else {"x-trueup": {"change": change}}
     web = {"image": "test/sleep:1", "command": LISTENER, "volumes": ["./web.conf:/etc/web.conf:ro"], **extension}
-    web["deploy"] = {"update_config": {"monitor": "200ms"}}
+    web |= {"deploy": {"update_config": {"monitor": "200ms"}}, "stop_grace_period": "0s"}
     site.write({"web": web, "other": READER}, {"web.conf": "one\n"})
     site.apply()
     before = site.running()

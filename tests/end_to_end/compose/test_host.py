@@ -377,7 +377,7 @@ async def test_an_engine_that_restarts_is_told_as_lost_and_heard_again(host: Hos
 
 
 async def test_the_log_of_a_service_is_that_of_its_containers(host: Host, runtime: ComposeRuntime) -> None:
-    desired = host.want(service("web", scale=2, command=["sh", "-c", "echo out; echo err >&2; exec sleep 100"]))
+    desired = host.want(service("web", scale=2, stop_grace_period="0s", command=["sh", "-c", "echo out; echo err >&2; exec sleep 100"]))
     await done(runtime, desired)
     lines: list[str] = []
     while len(lines) < 4:
@@ -387,7 +387,7 @@ async def test_the_log_of_a_service_is_that_of_its_containers(host: Host, runtim
     assert sorted([await asyncio.wait_for(anext(followed), SOON) for _ in range(4)]) == sorted(lines)
     host.engine.docker("restart", "-t", "0", "p-web-1")
     assert sorted([await asyncio.wait_for(anext(followed), SOON) for _ in range(2)]) == ["p-web-1: err", "p-web-1: out"]
-    await done(runtime, host.want(service("web", command=["sh", "-c", "echo new; exec sleep 100"])))
+    await done(runtime, host.want(service("web", stop_grace_period="0s", command=["sh", "-c", "echo new; exec sleep 100"])))
     assert await asyncio.wait_for(anext(followed), SOON) in ("new", "p-web-1: new")
 
 

@@ -75,7 +75,8 @@ def test_a_version_that_is_not_healthy_never_takes_the_place_of_one_that_is(site
 
 def test_content_that_breaks_a_service_is_taken_back_with_it(site: Site) -> None:
     command = ["sh", "-c", 'grep -q good /conf/a || { echo "bad settings"; exit 4; }; exec sleep 1000000']
-    site.write({"web": {**GOOD, "command": command, "volumes": ["./conf:/conf:ro"]}}, {"conf/a": "good\n"})
+    web = {**GOOD, "command": command, "volumes": ["./conf:/conf:ro"], "stop_grace_period": "0s"}
+    site.write({"web": web}, {"conf/a": "good\n"})
     site.apply()
     site.estate.commit({"shop/conf/a": "broken\n"})
     said = site.trueup("apply")

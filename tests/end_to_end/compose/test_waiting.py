@@ -16,6 +16,7 @@ def test_each_condition_is_waited_for(site: Site) -> None:
             "db": {"image": "test/sleep:1", "command": 'sh -c "sleep 2; touch /tmp/ready; sleep 1000"', "healthcheck": check, **more},
         }
 
+    site.declare(policy={"retry": {"limit": 0}})
     for version in ("1", "2"):
         site.write(wanted(version))
         site.apply()
