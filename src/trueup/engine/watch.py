@@ -1,6 +1,8 @@
 """What moves at the targets -> who is to be looked at. And what is found there that the memory does not know."""
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Set
 from typing import Final
 
@@ -81,10 +83,12 @@ class Watches:
     async def keep_watching(self, target: Target, finds: bool = True) -> None:
         """A target that cannot be watched is tried again, at most once a minute; the walks tell its trouble.
 
-        What moved meanwhile nobody has heard of: as soon as it can be watched again, everything there is looked at once.
+        What moved meanwhile nobody has heard of: as soon as it can be watched again, everything there is looked at once. So a watch that
+        breaks before it lasted as long as the pause before it is no end of the trouble.
         """
         wait, deaf = 1.0, False
         while True:
+            began = math.inf
             try:
                 runtime = await self.equipment.targets.open(target)
                 stream = runtime.watch()
@@ -93,7 +97,7 @@ class Watches:
                     await self.find(target, runtime)
                 if deaf:
                     await self._look_at_everything(target)
-                wait, deaf = 1.0, False
+                began, deaf = time.monotonic(), False
                 await self._watch(target, runtime, stream)
             except TrueupError as error:
                 self.equipment.telemetry.warn(f"cannot watch: {error.message}", target=target.name)
@@ -102,6 +106,7 @@ class Watches:
                 self.equipment.telemetry.broke(f"the watch of target {target.name} broke", error)
             self._is_begun(target)
             deaf = True
+            wait = 1.0 if time.monotonic() - began > wait else wait
             await asyncio.sleep(wait)
             wait = min(wait * 2, LONGEST_PAUSE)
 
