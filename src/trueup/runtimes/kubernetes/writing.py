@@ -175,9 +175,13 @@ class Writer:
         return FASTER
 
     def _may_take_the_place_of(self, live: LiveObject) -> bool:
-        """Whether a hook's earlier run is ours, or was of an application of this repository: one that still declares it holds the plan."""
+        """Whether a hook's earlier run is ours, or was of an application of this repository: one that still declares it holds the plan.
+
+        What is no hook's run is left to its application, whenever it came.
+        """
         owner = owner_in(live.body)
-        return self.marks.claims(live.body) or (owner is not None and owner.repository == self.marks.owner.repository)
+        of_ours = owner is not None and owner.repository == self.marks.owner.repository
+        return self.marks.claims(live.body) or (of_ours and RUN in annotations(live.body))
 
     async def clear(self, resource: Resource, wanted: Wanted) -> Result:
         """Delete a hook that succeeded, or failed, and then does not want to stay. One of another run is another's, unless it is of a
