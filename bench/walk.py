@@ -73,7 +73,7 @@ class Serve:
 
     def wait_for_runs(self, runs: float) -> float:
         """Seconds until so many runs have ended since it began."""
-        return self.wait(lambda: self.counted()[2] >= runs, 60)
+        return self.wait(lambda: self.counted()[2] >= runs, 60, 0.003)
 
     def synced(self) -> float:
         """How many applications are synced and healthy."""
