@@ -56,7 +56,6 @@ class Reconciler:
         self.memory = equipment.memory
         self.stage = equipment.telemetry.stage
         self.store = equipment.store.through
-        self.steps = equipment.steps.through
         self.wants = Wants(equipment)
         self.report = Reports(equipment.memory, equipment.store, equipment.telemetry, equipment.clock)
 

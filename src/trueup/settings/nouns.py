@@ -82,7 +82,22 @@ class TokenSetting(Setting):
         return SecretSource(env=self.token_env, file=self.token_file).read()
 
 
-class RepositorySettings(TokenSetting):
+class EntrySetting(TokenSetting):
+    """How one gets in somewhere: by a name and a token, or by an SSH key with the hosts that are known."""
+
+    username: str = ""
+    ssh_key: FileName = ""
+    known_hosts: FileName = ""
+
+    def credentials(self) -> Credentials | None:
+        """All of it; None where nothing is set. Raises SettingsError for a token that is not there."""
+        token = self.token()
+        if not (token or self.username or self.ssh_key or self.known_hosts):
+            return None
+        return Credentials(self.username, token.reveal() if token else "", self.ssh_key, self.known_hosts)
+
+
+class RepositorySettings(EntrySetting):
     """A repository that is followed.
 
     ``poll`` is the pause between two looks, in seconds. ``rewind``: what to do when the branch was rewritten. ``signing_keys`` are OpenSSH
@@ -94,9 +109,6 @@ class RepositorySettings(TokenSetting):
     path: str = ""
     poll: Duration = Field(30.0, gt=0)
     rewind: Literal["hold", "follow"] = "hold"
-    username: str = ""
-    ssh_key: FileName = ""
-    known_hosts: FileName = ""
     signing_keys: tuple[str, ...] = ()
 
     @property
@@ -106,26 +118,17 @@ class RepositorySettings(TokenSetting):
 
     def remote(self) -> Remote:
         """Where it lives and how one gets in. Raises SettingsError for an address that is not one, or a token that is not there."""
-        token = self.token()
-        if not (token or self.username or self.ssh_key or self.known_hosts):
-            return remote(self.url)
-        return remote(self.url, Credentials(self.username, token.reveal() if token else "", self.ssh_key, self.known_hosts))
+        return remote(self.url, self.credentials())
 
 
-class SourceSettings(TokenSetting):
+class SourceSettings(EntrySetting):
     """What renders may take from outside of their repository: all whose address begins with ``url``, and how one gets in there."""
 
     url: str = Field(repr=False, pattern=r"^[a-z0-9+.-]+://")
-    username: str = ""
-    ssh_key: FileName = ""
-    known_hosts: FileName = ""
 
     def allowed(self) -> Allowed:
         """As the cache of sources wants it. Raises SettingsError for a token that is not there."""
-        token = self.token()
-        if not (token or self.username or self.ssh_key or self.known_hosts):
-            return Allowed(self.url)
-        return Allowed(self.url, Credentials(self.username, token.reveal() if token else "", self.ssh_key, self.known_hosts))
+        return Allowed(self.url, self.credentials())
 
 
 class Limits(Setting):
