@@ -73,14 +73,12 @@ class Reconciler:
         with self.equipment.telemetry.about(course.run_id, facts):
             try:
                 reason = await self.wants.reason_to_stay(course)
-                rest = course.rests_until(time.time()) if reason is None else 0.0
-                if rest:
-                    return Later(rest, course.attempts)
-                if reason is None:
-                    return await self._walk(course, row, wish)
-                with self.stage("report"):
-                    await self.report.stays(course, reason.sync, reason.message)
-                return DONE
+                if reason is not None:
+                    with self.stage("report"):
+                        await self.report.stays(course, reason.sync, reason.message)
+                    return DONE
+                rest = course.rests_until(time.time())
+                return Later(rest, course.attempts) if rest else await self._walk(course, row, wish)
             except Unwritable:
                 raise
             except TrueupError as error:
@@ -269,7 +267,7 @@ class Reconciler:
             keys = [action.key for action in course.plan.actions if not action.leaves and action.when is When.ALWAYS]
             health = await observe(walk.runtime, walk.desired, course.versions, keys)
         course.saw(health)
-        if moved := await self._written_over(walk, health):
+        if moved := await self._written_over(walk, course.awaited(health)):
             await self.report.superseded(course, moved)
             return Later(time.time() + min(0.1 * 2**course.attempts, course.policy.retry.to), course.attempts + 1)
         if course.awaited(health).state not in WELL:
@@ -313,7 +311,8 @@ class Reconciler:
         told = isinstance(error, DeclarationError | SettingsError | Refused) and error.where and error.where not in error.message
         message = f"{error.where}: {error.message}" if told else error.message
         wait = course.policy.retry.pause_before(course.attempts)
-        later = Later(time.time() + wait, course.attempts + 1)
+        due = time.time() + wait
+        later = Later(due, course.attempts + 1)
         if isinstance(error, Unreachable):
             await self.report.unreachable(course, message)
             return later
@@ -322,8 +321,8 @@ class Reconciler:
         again = (
             isinstance(error, Refused) and course.attempts < course.policy.retry.limit and (running or course.trigger is not Trigger.PERSON)
         )
-        if again and later.due is not None:
-            course.rest(later.due)
+        if again:
+            course.rest(due)
         if again and running:
             await self.report.retried(course, message, wait)
         else:
